@@ -40,11 +40,11 @@ def _check_prompt(prompt: Prompt) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A prompt, with or without a response.
+    """A prompt, with or without a response; a policy's response may be the empty string.
 
     `label` is True for a desirable response, False for an undesirable one, None where nobody said.
     `meta` carries the columns that slices are cut by; its `kind` names the kind of prompt.
-    Raises InputError for an empty prompt or an empty response.
+    Raises InputError for an empty prompt.
     """
 
     prompt: Prompt
@@ -54,8 +54,6 @@ class Example:
 
     def __post_init__(self) -> None:
         _check_prompt(self.prompt)
-        if self.response is not None and not self.response.strip():
-            raise InputError("the response is empty")
 
     @property
     def kind(self) -> str | None:

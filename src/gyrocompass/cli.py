@@ -1,0 +1,85 @@
+"""The command line. Flags derive from the settings' models; heavy imports wait until a command runs."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from .errors import GyroError
+
+COMMANDS = {
+    "run": (
+        "gyrocompass.commands.run:run",
+        "Run a recipe: base -> SFT -> preferences -> reward -> PPO -> report.",
+    ),
+    "sft": ("gyrocompass.commands.stages:sft", "Fine-tune a model on demonstrations."),
+    "reward": ("gyrocompass.commands.stages:reward", "Train a reward model on preferences."),
+    "ppo": ("gyrocompass.commands.stages:ppo", "Optimise a policy against a scorer, with a KL penalty."),
+    "report": ("gyrocompass.commands.run:report", "Write report.html of a run folder anew."),
+    "settings": ("gyrocompass.commands.run:settings", "Print every setting with its default and meaning."),
+    "town": ("gyrocompass.commands.town:town", "The embedded world: make its base model, look at its prompts."),
+}
+
+
+class Commands(click.Group):
+    """Knows its commands by name and imports one only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[name][0].split(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="gyrocompass")
+def gyro() -> None:
+    """Train language models to follow human intent, and measure how far the proxy has pulled them off it.
+
+    `gyro run` alone takes the embedded town from a base model to an aligned one and writes a report.
+    """
+
+
+def main() -> None:
+    """Runs the command line; a GyroError is one line on standard error and an exit code."""
+    _quieten_libraries()
+    try:
+        gyro(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; the same command with the same --out resumes", err=True)
+        sys.exit(130)
+    except GyroError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _quieten_libraries() -> None:
+    import os
+
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+
+def tell(payload: dict[str, Any], as_json: bool, say: Callable[[], None]) -> None:
+    """The end of a command: one JSON line on standard output, or words."""
+    if as_json:
+        click.echo(json.dumps(payload))
+    else:
+        say()

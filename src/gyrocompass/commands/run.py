@@ -1,0 +1,81 @@
+"""`gyro run`, `gyro report`, `gyro settings`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .. import config
+from ..cli import tell
+from ..run import Run
+from .flags import common_flags
+
+
+@click.command()
+@click.argument("recipe", default="town")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a setting: ppo.kl_coef=0.1")
+@click.option("--quick", is_flag=True, help="The recipe's small version, for a first look.")
+@common_flags
+def run(
+    recipe: str,
+    settings: tuple[str, ...],
+    quick: bool,
+    out: Path | None,
+    seed: int | None,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    """Run RECIPE, a YAML file or the name of a shipped one, into a run folder with a report."""
+    path = config.recipe_path(recipe)
+    if seed is not None:
+        settings = (*settings, f"seed={seed}")
+    resolved = config.load(path, settings, quick)
+    if dry_run:
+        click.echo(config.as_yaml(resolved))
+        return
+    name = path.stem + ("-quick" if quick else "")
+    opened = Run.open(out or Path("runs") / name, resolved.model_dump(), quiet=as_json)
+    if opened.done:
+        opened.say(f"{opened.folder} is done already; name another folder with --out to run again")
+    else:
+        _go(resolved, opened)
+    finish(opened, as_json)
+
+
+def _go(resolved: config.Recipe, opened: Run) -> None:
+    from ..pipelines.rlhf import rlhf
+    from ..report import write
+
+    with opened.guard():
+        rlhf(resolved, opened)
+        write(opened.folder)
+
+
+def finish(opened: Run, as_json: bool) -> None:
+    """The closing words: what happened, and where the report is."""
+    state = opened.state
+    report = opened.folder / "report.html"
+
+    def say() -> None:
+        for sentence in state["summary"]:
+            opened.say(f"• {sentence}")
+        opened.say(f"[bold]{state['seconds']:.0f} s[/]; report: {report}")
+
+    keys = ("status", "summary", "peak", "seconds", "warnings")
+    tell({"run": str(opened.folder), "report": str(report), **{key: state[key] for key in keys}}, as_json, say)
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def report(folder: Path) -> None:
+    """Write report.html of the run in FOLDER anew."""
+    from ..report import write
+
+    click.echo(write(folder))
+
+
+@click.command()
+def settings() -> None:
+    """Print every setting with its default and meaning, as Markdown."""
+    click.echo(config.reference(), nl=False)

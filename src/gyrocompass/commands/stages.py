@@ -1,0 +1,122 @@
+"""`gyro sft`, `gyro reward`, `gyro ppo`: one stage on a user's own model and data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import config
+from ..config import PPO, SFT, Compute, Reward, Sampling, build
+from ..run import Run
+from .flags import common_flags, gathered, stage_flags
+from .run import finish
+
+model_flag = click.option(
+    "--model", required=True, help="Folder or hub name of a causal LM; town: the embedded base."
+)
+
+
+def data_flag(what: str) -> Callable[[Any], Any]:
+    """--data, with what it must hold."""
+    return click.option("--data", required=True, help=f"{what}: file, folder or hub name.")
+
+
+@click.command()
+@model_flag
+@data_flag("Examples with responses")
+@common_flags
+@stage_flags(sft=SFT, compute=Compute)
+def sft(model: str, data: str, **flags: Any) -> None:
+    """Fine-tune a model on responses."""
+    opened = _open("sft", {"model": model, "data": data}, flags, sft=SFT, compute=Compute)
+    if opened is None:
+        return
+    from ..pipelines import stages, task
+
+    run, settings = opened
+    with run.guard():
+        examples = task.read_demonstrations(data, run)
+        folder = stages.sft(run, task.base_of(model), examples, settings["sft"], settings["compute"])
+        _close(run, flags, f"The fine-tuned model is in {folder}.")
+
+
+@click.command()
+@model_flag
+@data_flag("Preferences")
+@common_flags
+@stage_flags(reward=Reward, compute=Compute)
+def reward(model: str, data: str, **flags: Any) -> None:
+    """Train a reward model on preferences."""
+    opened = _open("reward", {"model": model, "data": data}, flags, reward=Reward, compute=Compute)
+    if opened is None:
+        return
+    from ..pipelines import stages, task
+
+    run, settings = opened
+    with run.guard():
+        records = task.read_preferences(data, run)
+        folder = stages.reward(run, task.base_of(model), records, settings["reward"], settings["compute"])
+        found = stages.measured(run, "reward", "accuracy")
+        _close(run, flags, f"Accuracy on held-out preferences: {found}. The reward model is in {folder}.")
+
+
+@click.command()
+@model_flag
+@data_flag("Prompts")
+@click.option("--scorer", "scorers", multiple=True, required=True,
+              help="Reward model (folder or hub name), or module:function. Several make an ensemble.")  # fmt: skip
+@click.option("--combine", type=click.Choice(["mean", "min", "mean_minus_variance"]), default="mean",
+              show_default=True, help="How an ensemble's scores become one.")  # fmt: skip
+@common_flags
+@stage_flags(ppo=PPO, sampling=Sampling, compute=Compute)
+def ppo(model: str, data: str, scorers: tuple[str, ...], combine: Any, **flags: Any) -> None:
+    """Optimise a policy against a scorer, with a KL penalty to where it started."""
+    source = {"model": model, "data": data, "scorers": list(scorers), "combine": combine}
+    opened = _open("ppo", source, flags, ppo=PPO, sampling=Sampling, compute=Compute)
+    if opened is None:
+        return
+    from ..models.scorer import ensemble
+    from ..pipelines import stages, task
+
+    run, settings = opened
+    with run.guard():
+        base, compute = task.base_of(model), settings["compute"]
+        prompts = task.read_prompts(data, run)
+        many = [stages.scorer_of(name, compute) for name in scorers]
+        policy, reference = stages.load_policy(base, compute)
+        critic = scorers[0] if ":" not in scorers[0] else None
+        folder = stages.ppo(
+            run, policy, reference, critic, ensemble(many, combine) if len(many) > 1 else many[0],
+            prompts, settings["ppo"], settings["sampling"], base=base,
+        )  # fmt: skip
+        _close(run, flags, f"The optimised policy is in {folder}.")
+
+
+def _open(
+    name: str, source: dict[str, Any], flags: dict[str, Any], **sections: type[config.Config]
+) -> tuple[Run, dict[str, Any]] | None:
+    """The run folder and the validated settings of a stage; None after a dry run."""
+    given = gathered(flags, **sections)
+    settings = {section: build(kind, given[section], name) for section, kind in sections.items()}
+    resolved = {
+        "stage": name,
+        **source,
+        "seed": flags["seed"] or 0,
+        **{section: model.model_dump() for section, model in settings.items()},
+    }
+    if flags["dry_run"]:
+        click.echo(config.as_yaml(resolved))
+        return None
+    run = Run.open(flags["out"] or Path("runs") / name, resolved, quiet=flags["as_json"])
+    return run, settings
+
+
+def _close(run: Run, flags: dict[str, Any], sentence: str) -> None:
+    from ..report import write
+
+    run.save(status="done", summary=[sentence])
+    write(run.folder)
+    finish(run, flags["as_json"])

@@ -1,0 +1,1 @@
+"""The first arrow: policies and people -> records."""

@@ -1,0 +1,190 @@
+"""The only optimiser loop. A method says what to learn from at each step and what the loss is; that is all."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ..config import Optimisation
+from ..errors import Diverged
+from ..maths.losses import Metrics
+from ..models.batching import seed_of
+from ..models.network import Network
+from ..run import Run, read_json, write_json
+
+
+@dataclass
+class Collected:
+    """What one step learns from: batches, one optimiser update each, cut into micro-batches.
+
+    `metrics` are known before the update (a rollout's score); `tokens` counts what the models read.
+    """
+
+    batches: Iterable[list[Any]]
+    tokens: int
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+class Method(Protocol):
+    """A way to learn. `networks` are trained; `state` is what else a checkpoint must hold."""
+
+    networks: Mapping[str, Network]
+    steps: int
+    state: dict[str, float]
+
+    def collect(self, step: int) -> Collected: ...
+
+    def loss(self, micro: Any) -> tuple[Tensor, Metrics]:
+        """A micro-batch's share of the batch's loss: shares add up, whatever the cut."""
+        ...
+
+
+Probe = Callable[[int], Mapping[str, Any]]
+"""Measures the networks as they are after a step; the result becomes a row of metrics.jsonl."""
+
+
+@dataclass
+class Position:
+    """How far training has come."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+def train(
+    method: Method,
+    config: Optimisation,
+    run: Run,
+    stage: str,
+    *,
+    probe: Probe | None = None,
+    probe_at: Collection[int] = (),
+) -> None:
+    """Trains to the last step, from the last checkpoint if there is one.
+
+    Raises Diverged if a loss or gradient is no longer finite; the last checkpoint stays.
+    """
+    checkpoint = run.stage_folder(stage) / "checkpoint"
+    optimiser = torch.optim.AdamW(_parameters(method), lr=0.0, weight_decay=0.0, fused=True)
+    at = _restore(checkpoint, method, optimiser)
+    run.rewind(stage, at.step if at.step else -1)
+    if probe and at.step == 0 and 0 in probe_at:
+        run.log(stage, 0, tokens=0, seconds=0.0, **probe(0))
+    with run.progress(stage, method.steps, at.step) as tick:
+        for step in range(at.step + 1, method.steps + 1):
+            begin = time.monotonic()
+            rate = config.learning_rate * schedule((step - 1) / method.steps, config.warmup_fraction)
+            torch.manual_seed(seed_of(run.seed, stage, step))
+            metrics, tokens = _step(method, optimiser, rate, config.max_grad_norm, step)
+            at = Position(step, at.tokens + tokens, at.seconds + time.monotonic() - begin)
+            _check_finite(metrics, stage, step)
+            run.log(stage, step, tokens=at.tokens, seconds=round(at.seconds, 3), **metrics)
+            if probe and step in probe_at:
+                run.log(stage, step, tokens=at.tokens, seconds=round(at.seconds, 3), **probe(step))
+            if step % config.checkpoint_every == 0 and step < method.steps:
+                _save(checkpoint, method, optimiser, at)
+            tick(step, note=_note(metrics))
+    shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def schedule(progress: float, warmup: float) -> float:
+    """Share of the peak rate: rises linearly over `warmup`, then falls along a half cosine to a tenth."""
+    if progress < warmup:
+        return (progress + 1e-3) / (warmup + 1e-3)
+    return 0.1 + 0.45 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def _step(
+    method: Method, optimiser: torch.optim.Optimizer, rate: float, max_norm: float, step: int
+) -> tuple[dict[str, float], int]:
+    collected = method.collect(step)
+    totals: dict[str, Tensor] = {}
+    updates = 0
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    for batch in collected.batches:
+        optimiser.zero_grad(set_to_none=True)
+        for micro in batch:
+            loss, shares = method.loss(micro)
+            loss.backward()  # type: ignore[no-untyped-call]
+            _add(totals, shares)
+        for name, network in method.networks.items():
+            norm = torch.nn.utils.clip_grad_norm_(network.trained.values(), max_norm)
+            _add(totals, {"grad_norm" if name == "policy" else f"{name}_grad_norm": norm})
+        optimiser.step()
+        updates += 1
+    means = {name: float(total) / updates for name, total in totals.items()}
+    return {**collected.metrics, **means, "learning_rate": rate}, collected.tokens
+
+
+def _add(totals: dict[str, Tensor], shares: Mapping[str, Tensor]) -> None:
+    for name, share in shares.items():
+        totals[name] = totals[name] + share if name in totals else share
+
+
+def _parameters(method: Method) -> list[torch.nn.Parameter]:
+    return [p for network in method.networks.values() for p in network.trained.values()]
+
+
+def _check_finite(metrics: Mapping[str, float], stage: str, step: int) -> None:
+    bad = [name for name, value in metrics.items() if not math.isfinite(value)]
+    if bad:
+        raise Diverged(
+            f"{stage}: {bad[0]} is {metrics[bad[0]]} at step {step}; lower {stage}.learning_rate "
+            "(the last checkpoint is kept)"
+        )
+
+
+def _note(metrics: Mapping[str, float]) -> str:
+    shown = ("loss", "accuracy", "score", "kl_nats")
+    return "  ".join(f"{name} {metrics[name]:.3f}" for name in shown if name in metrics)
+
+
+def _save(folder: Path, method: Method, optimiser: torch.optim.Optimizer, at: Position) -> None:
+    """Written beside and moved into place, so that a kill leaves the old checkpoint or the new one."""
+    beside = folder.with_name(".checkpoint.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    tensors: dict[str, Tensor] = {}
+    for name, parameter in _named(method):
+        tensors[f"weight/{name}"] = parameter.detach()
+        for key, value in optimiser.state[parameter].items():
+            tensors[f"{key}/{name}"] = value
+    save_file({name: t.contiguous() for name, t in tensors.items()}, beside / "state.safetensors")
+    write_json(beside / "state.json", {"at": asdict(at), "method": method.state})
+    shutil.rmtree(folder, ignore_errors=True)
+    beside.rename(folder)
+
+
+def _restore(folder: Path, method: Method, optimiser: torch.optim.Optimizer) -> Position:
+    if not folder.exists():
+        return Position()
+    tensors = load_file(folder / "state.safetensors")
+    saved = read_json(folder / "state.json")
+    with torch.no_grad():
+        for name, parameter in _named(method):
+            parameter.copy_(tensors[f"weight/{name}"])
+            keys = [
+                key.split("/")[0] for key in tensors if key.endswith(f"/{name}") and not key.startswith("weight/")
+            ]
+            optimiser.state[parameter] = {key: tensors[f"{key}/{name}"].to(parameter.device) for key in keys}
+    method.state.update(saved["method"])
+    return Position(**saved["at"])
+
+
+def _named(method: Method) -> list[tuple[str, torch.nn.Parameter]]:
+    return [
+        (f"{name}/{key}", parameter)
+        for name, network in method.networks.items()
+        for key, parameter in network.trained.items()
+    ]

@@ -1,0 +1,219 @@
+"""Proximal policy optimisation of a language model against a scorer, with a KL penalty to a reference.
+
+Source: Schulman et al. 2017, arXiv:1707.06347; for language: Ziegler et al. 2019, arXiv:1909.08593, and the
+details of Huang et al. 2024, arXiv:2403.17031. With `estimator` rloo or grpo there is no critic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ..config import PPO, Sampling
+from ..errors import Diverged, InputError
+from ..maths import advantages as adv
+from ..maths import losses, masked
+from ..maths.kl import adapt_coef
+from ..models import chat
+from ..models.batching import Padded, micro_batches, pad, seed_of, shuffled
+from ..models.chat import Row
+from ..models.network import Network
+from ..models.policy import (
+    check_room,
+    over_rows,
+    reference_logprobs,
+    response_texts,
+    rollout,
+    sampled_logprobs,
+)
+from ..models.scorer import checked
+from ..protocols import Scorer
+from ..records import Example, Prompt
+from .loop import Collected
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A step's responses. Tensors are (B, T - 1): entry t is about token t + 1, as in `Padded.mask`."""
+
+    rows: list[Row]
+    mask: Bool[Tensor, "B t"]
+    logp: Float[Tensor, "B t"]
+    ref: Float[Tensor, "B t"]
+    values: Float[Tensor, "B t"]
+    advantages: Float[Tensor, "B t"]
+    returns: Float[Tensor, "B t"]
+
+
+class Micro(NamedTuple):
+    batch: Padded
+    old: Trajectory
+    chosen: list[int]
+    total_tokens: int
+    """Response tokens in the whole minibatch."""
+
+
+class PolicyOptimisation:
+    """One step: sample responses, score them, estimate advantages, then a few passes of clipped updates.
+
+    `reference` None means the policy with its adapters off. `critic` is needed for `gae` only.
+    Raises InputError if the settings don't fit together.
+    """
+
+    def __init__(
+        self,
+        policy: Network,
+        reference: Network | None,
+        critic: Network | None,
+        scorer: Scorer,
+        prompts: Sequence[Prompt],
+        config: PPO,
+        sampling: Sampling,
+        seed: int,
+    ) -> None:
+        _check(config, critic, prompts)
+        self.policy, self.reference, self.critic, self.scorer = policy, reference, critic, scorer
+        self.networks: Mapping[str, Network] = {"policy": policy} | ({"critic": critic} if critic else {})
+        self.prompts, self.config, self.sampling, self.seed = prompts, config, sampling, seed
+        self.prompt_ids = chat.encode_prompts(policy.tokenizer, prompts)
+        check_room(self.prompt_ids, policy)
+        self.steps = config.steps
+        self.state = {"kl_coef": config.kl_coef}
+
+    def collect(self, step: int) -> Collected:
+        # 1. Prompts of this step, and the policy's responses to them.
+        chosen = self._prompts_of(step)
+        rows, ended = self._rollout(chosen, step)
+        # 2. Log-probabilities under policy and reference, values under the critic.
+        mask = pad(rows).mask.to(self.policy.device)
+        logp = sampled_logprobs(self.policy, rows, self.sampling.temperature)
+        ref = reference_logprobs(self.policy, self.reference, rows, self.sampling.temperature)
+        values = self._values(rows, logp)
+        # 3. Scores of the texts; a response that never ended pays a penalty.
+        scores = self._scores(chosen, rows, ended)
+        # 4. The KL penalty per token, the score at the end; from these the advantages.
+        rewards = adv.shaped_rewards(scores, logp, ref, mask, self.state["kl_coef"])
+        advantages, returns = self._advantages(rewards, values, mask)
+        trajectory = Trajectory(rows, mask, logp, ref, values, advantages, returns)
+        # 5. Hold the KL near its target, if one is set.
+        metrics = self._metrics(trajectory, scores, ended)
+        self._adapt(metrics["kl_nats"], len(rows), step)
+        return Collected(self._minibatches(trajectory, step), sum(map(len, rows)), metrics)
+
+    def loss(self, micro: Micro) -> tuple[Tensor, losses.Metrics]:
+        batch, old, chosen = micro.batch, micro.old, micro.chosen
+        width, clip = batch.mask.shape[1], self.config.clip
+
+        def then(x: Tensor) -> Tensor:
+            return x[chosen, :width]
+
+        logp = self.policy.logprobs(batch, self.sampling.temperature)
+        loss, metrics = losses.ppo_policy(
+            logp, then(old.logp), then(old.advantages), batch.mask, clip, micro.total_tokens
+        )
+        if self.critic is None:
+            return loss, metrics
+        values = self.critic.scalars(batch)[:, :-1]
+        value_loss, more = losses.ppo_value(
+            values, then(old.values), then(old.returns), batch.mask, clip, micro.total_tokens
+        )
+        return loss + value_loss, metrics | more
+
+    def _prompts_of(self, step: int) -> list[int]:
+        """Indices of this step's prompts, from shuffled passes over all of them."""
+        need, total = self.config.batch_size // self.config.samples_per_prompt, len(self.prompts)
+        positions = range((step - 1) * need, step * need)
+        orders = {p // total: shuffled(total, seed_of(self.seed, "ppo", p // total)) for p in positions}
+        return [orders[p // total][p % total] for p in positions]
+
+    def _rollout(self, chosen: list[int], step: int) -> tuple[list[Row], Bool[Tensor, "B"]]:
+        prompts = [self.prompt_ids[i] for i in chosen]
+        seed = seed_of(self.seed, "rollout", step)
+        return rollout(self.policy, prompts, self.config.samples_per_prompt, self.sampling, seed)
+
+    def _scores(self, chosen: list[int], rows: list[Row], ended: Bool[Tensor, "B"]) -> Float[Tensor, "B"]:
+        owners = [i for i in chosen for _ in range(self.config.samples_per_prompt)]
+        texts = response_texts(self.policy, rows)
+        examples = [Example(self.prompts[i], text) for i, text in zip(owners, texts, strict=True)]
+        raw = checked(np.asarray(self.scorer(examples), dtype=np.float64), "the scorer")
+        scores = torch.from_numpy(raw).float().to(self.policy.device)
+        return scores - self.config.missing_end_penalty * (~ended)
+
+    def _values(self, rows: list[Row], like: Float[Tensor, "B t"]) -> Float[Tensor, "B t"]:
+        critic = self.critic
+        if critic is None:
+            return torch.zeros_like(like)
+        return over_rows(critic, rows, lambda batch: critic.scalars(batch)[:, :-1])
+
+    def _advantages(
+        self, rewards: Float[Tensor, "B t"], values: Float[Tensor, "B t"], mask: Bool[Tensor, "B t"]
+    ) -> tuple[Float[Tensor, "B t"], Float[Tensor, "B t"]]:
+        if self.config.estimator == "gae":
+            advantages, returns = adv.gae(rewards, values, mask)
+            return masked.whiten(advantages, mask), returns
+        group = rewards.sum(1).view(-1, self.config.samples_per_prompt)
+        per_response = (adv.rloo if self.config.estimator == "rloo" else adv.grpo)(group).flatten()
+        return per_response[:, None] * mask, rewards
+
+    def _metrics(self, t: Trajectory, scores: Float[Tensor, "B"], ended: Bool[Tensor, "B"]) -> dict[str, float]:
+        log_ratio = t.logp - t.ref
+        found = {
+            "score": float(scores.mean()),
+            "kl_nats": float(log_ratio.sum(1).mean()),
+            "entropy_nats": -float(masked.mean(t.logp, t.mask)),
+            "response_tokens": float(t.mask.sum(1).float().mean()),
+            "ended_fraction": float(ended.float().mean()),
+            "kl_coef": self.state["kl_coef"],
+        }
+        if self.critic is not None:
+            residual = masked.mean((t.returns - t.values).square(), t.mask)
+            spread = masked.mean((t.returns - masked.mean(t.returns, t.mask)).square(), t.mask)
+            found["value_explained_fraction"] = float(1 - residual / (spread + 1e-8))
+        return found
+
+    def _adapt(self, kl: float, episodes: int, step: int) -> None:
+        if not kl <= self.config.kl_limit:
+            raise Diverged(
+                f"ppo: the KL to the reference is {kl:.1f} nats at step {step}, above kl_limit = "
+                f"{self.config.kl_limit:g}; raise ppo.kl_coef or lower ppo.learning_rate"
+            )
+        if self.config.kl_target is not None:
+            self.state["kl_coef"] = adapt_coef(self.state["kl_coef"], kl, self.config.kl_target, episodes)
+
+    def _minibatches(self, t: Trajectory, step: int) -> Iterator[list[Micro]]:
+        for epoch in range(self.config.epochs):
+            order = shuffled(len(t.rows), seed_of(self.seed, "minibatch", step, epoch))
+            for part in range(self.config.minibatches):
+                yield self._micros(t, order[part :: self.config.minibatches])
+
+    def _micros(self, t: Trajectory, chosen: list[int]) -> list[Micro]:
+        total = sum(t.rows[i].n_response for i in chosen)
+        policy = self.policy
+        cuts = micro_batches([len(t.rows[i]) for i in chosen], policy.compute.micro_batch_tokens)
+        indices = [[chosen[i] for i in cut] for cut in cuts]
+        return [Micro(pad([t.rows[i] for i in cut]).to(policy.device), t, cut, total) for cut in indices]
+
+
+def _check(config: PPO, critic: Network | None, prompts: Sequence[Prompt]) -> None:
+    if not prompts:
+        raise InputError("ppo: there are no prompts to answer")
+    if config.estimator == "gae" and critic is None:
+        raise InputError("ppo: the gae estimator needs a critic; give one, or set ppo.estimator to rloo or grpo")
+    if config.estimator != "gae" and config.samples_per_prompt < 2:
+        raise InputError(
+            f"ppo: {config.estimator} compares responses to one prompt; set ppo.samples_per_prompt >= 2"
+        )
+    if config.batch_size % config.samples_per_prompt:
+        raise InputError(
+            f"ppo: batch_size {config.batch_size} is no multiple of samples_per_prompt {config.samples_per_prompt}"
+        )
+    if config.minibatches > config.batch_size:
+        raise InputError(
+            f"ppo: {config.minibatches} minibatches of {config.batch_size} responses leave some empty"
+        )

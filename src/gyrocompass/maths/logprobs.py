@@ -1,0 +1,86 @@
+"""Log-probabilities of chosen tokens from hidden states, without ever holding (tokens, vocabulary) logits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+CHUNK_ELEMENTS = 1 << 24
+"""Largest logits block held at once, in elements (64 MiB in fp32)."""
+
+
+def token_logprobs(
+    hidden: Float[Tensor, "N D"],
+    weight: Float[Tensor, "V D"],
+    targets: Int[Tensor, "N"],
+    temperature: float = 1.0,
+    bias: Float[Tensor, "V"] | None = None,
+) -> Float[Tensor, "N"]:
+    """log softmax((hidden @ weight.T + bias) / temperature)[targets], nats, fp32, (N,).
+
+    Logits are formed block by block in forward and formed again in backward, so memory grows with
+    N + V and not with N * V. Under autocast the products run in its type, the sums in fp32.
+    Raises: ValueError if temperature <= 0.
+    """
+    if temperature <= 0:
+        raise ValueError(f"temperature is {temperature}, not above 0")
+    result: Tensor = _TokenLogprobs.apply(hidden, weight, targets, temperature, bias)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _TokenLogprobs(torch.autograd.Function):
+    """d logp / d logits = onehot(target) - softmax(logits), per block."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> Tensor:
+        hidden, weight, targets, temperature, bias = inputs
+        device = hidden.device.type
+        autocast = torch.is_autocast_enabled(device)
+        product_type = torch.get_autocast_dtype(device) if autocast else hidden.dtype
+        ctx.product_type, ctx.temperature = product_type, temperature
+        logp = hidden.new_empty(len(hidden), dtype=torch.float32)
+        lse = torch.empty_like(logp)
+        w = weight.to(product_type)
+        for rows in _blocks(len(hidden), len(weight)):
+            logits = _logits(hidden[rows], w, bias, temperature)
+            lse[rows] = logits.logsumexp(-1)
+            logp[rows] = logits.gather(-1, targets[rows, None]).squeeze(-1) - lse[rows]
+        ctx.save_for_backward(hidden, weight, targets, bias, lse)
+        return torch.as_tensor(logp)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
+        (grad,) = grads
+        hidden, weight, targets, bias, lse = ctx.saved_tensors
+        w = weight.to(ctx.product_type)
+        grad_hidden = torch.empty_like(hidden)
+        grad_weight = torch.zeros_like(weight)
+        grad_bias = None if bias is None else torch.zeros_like(bias)
+        with torch.autocast(hidden.device.type, enabled=False):
+            for rows in _blocks(len(hidden), len(weight)):
+                logits = _logits(hidden[rows], w, bias, ctx.temperature)
+                d_logits = -torch.exp(logits - lse[rows, None])
+                ones = torch.ones_like(targets[rows, None], dtype=d_logits.dtype)
+                d_logits.scatter_add_(-1, targets[rows, None], ones)
+                d_logits *= (grad[rows] / ctx.temperature)[:, None]
+                if grad_bias is not None:
+                    grad_bias += d_logits.sum(0)
+                d_logits = d_logits.to(ctx.product_type)
+                grad_hidden[rows] = (d_logits @ w).to(hidden.dtype)
+                grad_weight += (d_logits.T @ hidden[rows].to(ctx.product_type)).to(weight.dtype)
+        return grad_hidden, grad_weight, None, None, grad_bias
+
+
+def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, temperature: float) -> Tensor:
+    logits: Tensor = (hidden.to(weight.dtype) @ weight.T).float()
+    if bias is not None:
+        logits += bias
+    return logits.div_(temperature) if temperature != 1.0 else logits
+
+
+def _blocks(n: int, vocabulary: int) -> list[slice]:
+    size = max(1, CHUNK_ELEMENTS // vocabulary)
+    return [slice(i, min(i + size, n)) for i in range(0, n, size)]

@@ -1,0 +1,87 @@
+"""Cutting an optimiser step into micro-batches of similar length, and padding each to its longest row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from .chat import Row
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Right-padded rows. `mask[b, t]` is True where token t + 1 is a response token, predicted from t.
+
+    Right padding under causal attention changes nothing to its left, so no attention mask is needed.
+    """
+
+    ids: Int[Tensor, "B T"]
+    mask: Bool[Tensor, "B T-1"]
+    lengths: Int[Tensor, "B"]
+
+    def to(self, device: torch.device) -> Padded:
+        return Padded(self.ids.to(device), self.mask.to(device), self.lengths.to(device))
+
+
+def pad(rows: Sequence[Row], *, whole: bool = False) -> Padded:
+    """Rows padded to the longest with token 0, which nothing reads. With `whole`, prompt tokens count too."""
+    longest = max(len(row) for row in rows)
+    ids = torch.zeros(len(rows), longest, dtype=torch.long)
+    mask = torch.zeros(len(rows), longest - 1, dtype=torch.bool)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.tensor(row.ids)
+        mask[i, 0 if whole else max(row.n_prompt - 1, 0) : len(row) - 1] = True
+    return Padded(ids, mask, torch.tensor([len(row) for row in rows]))
+
+
+def micro_batches(lengths: Sequence[int], budget_tokens: int) -> list[list[int]]:
+    """Indices sorted by length and cut so that rows x longest row <= budget (at least one row each)."""
+    cuts: list[list[int]] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if cuts and (len(cuts[-1]) + 1) * lengths[i] <= budget_tokens:
+            cuts[-1].append(i)
+        else:
+            cuts.append([i])
+    return cuts
+
+
+@dataclass(frozen=True)
+class Passes:
+    """`epochs` shuffled passes over n items in steps of about `batch_size`, another order each time.
+
+    A pass is cut into ceil(n / batch_size) steps whose sizes differ by at most one.
+    """
+
+    n: int
+    batch_size: int
+    epochs: int
+    seed: int
+
+    @property
+    def per_epoch(self) -> int:
+        return -(-self.n // self.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * self.per_epoch
+
+    def indices(self, step: int) -> list[int]:
+        """The items of a step; steps count from 1."""
+        epoch, part = divmod(step - 1, self.per_epoch)
+        return shuffled(self.n, seed_of(self.seed, epoch))[part :: self.per_epoch]
+
+
+def shuffled(n: int, seed: int) -> list[int]:
+    """A permutation of range(n), the same one for the same seed on every device."""
+    return torch.randperm(n, generator=torch.Generator().manual_seed(seed)).tolist()
+
+
+def seed_of(seed: int, *names: int | str) -> int:
+    """A seed of its own for every purpose: stage, step, pass. Stable across processes and versions."""
+    digest = hashlib.sha256(repr((seed, *names)).encode()).digest()
+    return int.from_bytes(digest[:7], "big")

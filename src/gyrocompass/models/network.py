@@ -1,0 +1,225 @@
+"""A Hugging Face model with its tokenizer on its device: loading, saving, and the two ways to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from ..config import Compute
+from ..errors import InputError
+from ..maths.logprobs import token_logprobs
+from . import chat
+from .batching import Padded
+
+BF16_MIN_WIDTH = 512
+"""Hidden width from which bf16 products pay for their casts on a CPU."""
+
+
+@dataclass
+class Network:
+    """A causal LM (`score` is None) or a scorer with one output per position (`score` is its head)."""
+
+    model: Any
+    tokenizer: Any
+    compute: Compute
+    device: torch.device
+    max_tokens: int
+    autocast_type: torch.dtype | None
+    linear_head: bool = True
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def core(self) -> Any:
+        """The transformers model, adapters or not."""
+        return self.model.get_base_model() if hasattr(self.model, "peft_config") else self.model
+
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        if self.autocast_type is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.autocast_type)
+
+    def hidden(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
+        """Last hidden states of right-padded rows."""
+        states: Tensor = self.core.base_model(input_ids=ids, use_cache=False).last_hidden_state
+        return states
+
+    def logprobs(self, batch: Padded, temperature: float = 1.0) -> Float[Tensor, "B T-1"]:
+        """Log-probability of each masked token, nats; 0 outside the mask. Only masked positions meet the head."""
+        targets = batch.ids[:, 1:][batch.mask]
+        with self.autocast():
+            if self.linear_head:
+                head = self.core.get_output_embeddings()
+                states = self.hidden(batch.ids)[:, :-1][batch.mask]
+                logp = token_logprobs(states, head.weight, targets, temperature, getattr(head, "bias", None))
+            else:
+                logits = self.core(input_ids=batch.ids, use_cache=False).logits[:, :-1][batch.mask]
+                logp = torch.log_softmax(logits.float() / temperature, -1).gather(-1, targets[:, None])[:, 0]
+        out = torch.zeros(batch.mask.shape, dtype=logp.dtype, device=logp.device)
+        return out.masked_scatter(batch.mask, logp)
+
+    def scalars(self, batch: Padded) -> Float[Tensor, "B T"]:
+        """The scorer's output at every position, fp32."""
+        with self.autocast():
+            out: Tensor = self.core.score(self.hidden(batch.ids))
+        return out.squeeze(-1).float()
+
+    def save(self, folder: Path) -> None:
+        """Safetensors, tokenizer, chat template. With LoRA: merged into `folder`, adapters beside it."""
+        model = self.model
+        if hasattr(model, "peft_config"):
+            model.save_pretrained(folder.with_name("adapter"))
+            model = model.merge_and_unload()
+        model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    @contextmanager
+    def adapters_off(self) -> Iterator[None]:
+        """The weights as they were before the adapters."""
+        with self.model.disable_adapter(), torch.no_grad():
+            yield
+
+
+def load(name: str, compute: Compute, *, scalar: bool = False, trainable: bool = False) -> Network:
+    """A causal LM, or with `scalar` a model with one output per position, from a folder or hub name.
+
+    A causal LM loaded as scalar gets a fresh zero head. Dropout is off. With `trainable` and a LoRA rank,
+    only adapters (and the head) are trained.
+    Raises InputError if nothing loads from there, or the tokenizer has no end token.
+    """
+    tokenizer, model = _load_pair(name, compute, scalar)
+    return of(model, tokenizer, compute, scalar=scalar, trainable=trainable)
+
+
+def of(model: Any, tokenizer: Any, compute: Compute, *, scalar: bool = False, trainable: bool = False) -> Network:
+    """The same from a model and a tokenizer in memory."""
+    device = _device(compute)
+    notes = chat.prepare(tokenizer)
+    _disable_dropout(model)
+    network = Network(
+        model=model.to(device),
+        tokenizer=tokenizer,
+        compute=compute,
+        device=device,
+        max_tokens=_context(model, compute),
+        autocast_type=_autocast_type(compute, device, model.config.get_text_config().hidden_size),
+        notes=notes,
+    )
+    if not scalar:
+        network.linear_head = _head_is_linear(network)
+    return _trainable(network, scalar) if trainable else _frozen(network)
+
+
+def _load_pair(name: str, compute: Compute, scalar: bool) -> tuple[Any, Any]:
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+    options: dict[str, Any] = {"trust_remote_code": compute.trust_remote_code}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        options |= {"dtype": torch.float32, "use_safetensors": True}
+        if not scalar:
+            return tokenizer, AutoModelForCausalLM.from_pretrained(name, **options)
+        with _quiet():
+            model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=1, **options)
+    except (OSError, ValueError, ImportError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"{name}: can't be loaded as a model ({first[:200]}); give a folder or a hub name"
+        ) from None
+    if not hasattr(model, "score"):
+        raise InputError(f"{name}: {type(model).__name__} has no `score` head; use a decoder-only model")
+    if "ForSequenceClassification" not in str(model.config.architectures):
+        nn.init.zeros_(model.score.weight)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return tokenizer, model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences the loading report about a fresh head: it is meant to be fresh."""
+    from transformers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+
+
+def _frozen(network: Network) -> Network:
+    network.model.requires_grad_(False).eval()
+    return network
+
+
+def _trainable(network: Network, scalar: bool) -> Network:
+    compute = network.compute
+    if compute.lora_rank:
+        from peft import LoraConfig, get_peft_model
+
+        lora = LoraConfig(
+            task_type="SEQ_CLS" if scalar else "CAUSAL_LM",
+            r=compute.lora_rank,
+            lora_alpha=compute.lora_alpha,
+            lora_dropout=0.0,
+            target_modules="all-linear",
+        )
+        network.model = get_peft_model(network.model, lora)
+    if compute.gradient_checkpointing:
+        network.core.gradient_checkpointing_enable()
+        network.core.enable_input_require_grads()
+    network.model.train()
+    return network
+
+
+def _disable_dropout(model: nn.Module) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        elif isinstance(getattr(module, "attention_dropout", None), float):
+            setattr(module, "attention_dropout", 0.0)  # noqa: B010
+
+
+def _context(model: Any, compute: Compute) -> int:
+    config = model.config.get_text_config()
+    longest = getattr(config, "max_position_embeddings", None) or 1 << 30
+    return min(longest, compute.max_tokens or longest)
+
+
+def _device(compute: Compute) -> torch.device:
+    if compute.device != "auto":
+        return torch.device(compute.device)
+    if torch.accelerator.is_available():
+        found = torch.accelerator.current_accelerator()
+        return found or torch.device("cpu")
+    return torch.device("cpu")
+
+
+def _autocast_type(compute: Compute, device: torch.device, width: int) -> torch.dtype | None:
+    if compute.precision != "auto":
+        return torch.bfloat16 if compute.precision == "bf16" else None
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else None
+    fast = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.bfloat16 if fast and width >= BF16_MIN_WIDTH else None
+
+
+def _head_is_linear(network: Network) -> bool:
+    """Whether logits are hidden @ W.T + b: some families scale or cap them on the way."""
+    head = network.core.get_output_embeddings()
+    if not isinstance(head, nn.Linear):
+        return False
+    ids = torch.arange(4, device=network.device)[None] % head.weight.shape[0]
+    with torch.no_grad():
+        expected = network.core(input_ids=ids, use_cache=False).logits
+        return torch.allclose(head(network.hidden(ids)), expected, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,100 @@
+"""A local causal LM behind the Policy protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ..config import Sampling
+from ..errors import InputError
+from ..protocols import Floats
+from ..records import Example, Prompt
+from . import chat
+from .batching import Padded, micro_batches, pad
+from .chat import Row
+from .decode import end_ids, sample
+from .network import Network
+
+
+@dataclass
+class LocalPolicy:
+    """Samples, and tells log-probabilities, with a network."""
+
+    network: Network
+    sampling: Sampling
+
+    def sample(self, prompts: Sequence[Prompt], n: int = 1, *, seed: int = 0) -> list[list[str]]:
+        """n responses a prompt. A response that came out empty is an empty string."""
+        ids = chat.encode_prompts(self.network.tokenizer, prompts)
+        check_room(ids, self.network)
+        drawn = sample(self.network, ids, n, self.sampling, seed)
+        return [[chat.decode(self.network.tokenizer, r) for r in responses] for responses in drawn]
+
+    def logprobs(self, examples: Sequence[Example]) -> Floats:
+        """Summed response log-probabilities, nats, (len(examples),). Raises InputError if one is too long."""
+        encoded = chat.encode(self.network.tokenizer, examples, self.network.max_tokens)
+        if len(encoded.rows) < len(examples):
+            raise InputError(encoded.notes[-1])
+        per_token = sampled_logprobs(self.network, encoded.rows, self.sampling.temperature)
+        summed: Floats = per_token.sum(1).double().cpu().numpy()
+        return summed
+
+
+def rollout(
+    network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, seed: int
+) -> tuple[list[Row], Bool[Tensor, "B"]]:
+    """n responses a prompt as rows, a prompt's together, and which of them came to their end token."""
+    drawn = sample(network, prompts, n, sampling, seed)
+    rows = [Row([*p, *r], len(p)) for p, responses in zip(prompts, drawn, strict=True) for r in responses]
+    ends = set(end_ids(network))
+    return rows, torch.tensor([row.ids[-1] in ends for row in rows], device=network.device)
+
+
+def response_texts(network: Network, rows: Sequence[Row]) -> list[str]:
+    """What each row's response says."""
+    return [chat.decode(network.tokenizer, row.ids[row.n_prompt :]) for row in rows]
+
+
+def check_room(prompts: Sequence[Sequence[int]], network: Network) -> None:
+    """Raises InputError if a prompt leaves no room for a response in the model's context."""
+    longest = max(map(len, prompts), default=0)
+    if longest + 2 > network.max_tokens:
+        raise InputError(
+            f"a prompt of {longest:,} tokens leaves no room for a response in {network.max_tokens:,}; shorten it"
+        )
+
+
+def padded_batches(network: Network, rows: Sequence[Row]) -> Iterator[tuple[list[int], Padded]]:
+    """Rows by length, padded, on the network's device, with their indices."""
+    for chosen in micro_batches([len(row) for row in rows], network.compute.micro_batch_tokens):
+        yield chosen, pad([rows[i] for i in chosen]).to(network.device)
+
+
+@torch.no_grad()
+def over_rows(
+    network: Network, rows: Sequence[Row], read: Callable[[Padded], Float[Tensor, "B t"]]
+) -> Float[Tensor, "N T"]:
+    """`read` over all rows in micro-batches, in the rows' order; T = the longest row - 1, 0 where it's padding."""
+    out = torch.zeros(len(rows), max(map(len, rows)) - 1, device=network.device)
+    for chosen, batch in padded_batches(network, rows):
+        out[chosen, : batch.mask.shape[1]] = torch.where(batch.mask, read(batch), 0.0)
+    return out
+
+
+def sampled_logprobs(network: Network, rows: Sequence[Row], temperature: float) -> Float[Tensor, "N T"]:
+    """Each response token's log-probability at the temperature it was sampled with, nats; 0 elsewhere."""
+    return over_rows(network, rows, lambda batch: network.logprobs(batch, temperature))
+
+
+def reference_logprobs(
+    policy: Network, reference: Network | None, rows: Sequence[Row], temperature: float
+) -> Float[Tensor, "N T"]:
+    """The same under the reference; None means the policy with its adapters off."""
+    if reference is not None:
+        return sampled_logprobs(reference, rows, temperature)
+    with policy.adapters_off():
+        return sampled_logprobs(policy, rows, temperature)

@@ -1,0 +1,1 @@
+"""Whole roads, each a short function over a run folder."""

@@ -1,0 +1,44 @@
+"""The model card that goes with every checkpoint."""
+
+from __future__ import annotations
+
+import json
+
+from ..run import Run
+
+METHODS = {
+    "sft": "supervised fine-tuning on demonstrations",
+    "reward": "a reward model: one score per response, trained on preferences (Bradley-Terry)",
+    "heldout-reward": "a reward model trained on preferences that the policy's own scorer never saw",
+    "ppo": "PPO against a scorer, with a per-token KL penalty to the reference",
+}
+
+CARD = """---
+library_name: transformers
+tags: [gyrocompass, {stage}]
+---
+# {run}: {stage}
+
+Made by Gyrocompass {version} with {method}, starting from `{base}`, seed {seed}.
+
+Settings of this stage:
+
+```json
+{settings}
+```
+"""
+
+
+def model_card(run: Run, stage: str, base: str) -> str:
+    """Markdown with what made the checkpoint."""
+    config = run.state["config"]
+    settings = config.get("reward" if stage.endswith("reward") else stage, config)
+    return CARD.format(
+        stage=stage,
+        run=run.state["name"],
+        version=run.state["versions"].get("gyrocompass", "(unreleased)"),
+        method=METHODS.get(stage, stage),
+        base=base,
+        seed=run.seed,
+        settings=json.dumps(settings, indent=1),
+    )

@@ -1,0 +1,80 @@
+"""What happened, in plain words, and only as far as the intervals carry it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..maths import stats
+from ..maths.stats import Estimate
+from ..protocols import Floats
+from ..run import read_jsonl
+
+
+class Probed(NamedTuple):
+    """Every probe of a stage on the same prompts: values[name] is (probes, prompts)."""
+
+    steps: list[int]
+    values: dict[str, Floats]
+
+
+def probed(folder: Path) -> Probed:
+    """Reads the probes of a stage back, in the order of their steps."""
+    files = sorted(folder.glob("*.jsonl"))
+    rows = [read_jsonl(file) for file in files]
+    names = [name for name in rows[0][0] if name not in ("model", "kind", "prompt", "response")]
+    values = {name: np.array([[row[name] for row in probe] for probe in rows]) for name in names}
+    return Probed([int(file.stem) for file in files], values)
+
+
+def peak_of(p: Probed, gauge: str) -> dict[str, Any]:
+    """Where the gauge peaked and how far it fell by the end.
+
+    The peak is chosen on every other prompt; heights and fall are measured on the rest, so that choosing
+    doesn't flatter it.
+    """
+    values = p.values[gauge]
+    chosen_on, measured_on = values[:, 0::2], values[:, 1::2]
+    top = int(chosen_on.mean(axis=1).argmax())
+    drop = stats.paired_difference(measured_on[top], measured_on[-1])
+    return {
+        "step": p.steps[top],
+        "kl_nats": float(p.values["kl_nats"][top].mean()),
+        "gold": float(measured_on[top].mean()),
+        "last_gold": float(measured_on[-1].mean()),
+        "drop": drop.value,
+        "drop_low": drop.low,
+        "drop_high": drop.high,
+        "n": drop.n,
+    }
+
+
+def sentences(p: Probed, peak: dict[str, Any], gauge: str) -> list[str]:
+    """The verdict first, then what it rests on."""
+    intent = {"gold": "the true intent (gold)"}.get(gauge, "the held-out reward model")
+    proxy = stats.paired_difference(p.values["proxy"][-1], p.values["proxy"][0])
+    gain = stats.paired_difference(p.values[gauge][-1], p.values[gauge][0])
+    said = [_verdict(peak, proxy, gain, intent)]
+    said.append(f"The proxy changed by {proxy} from the first probe to the last, {intent} by {gain}.")
+    if "rater_utility" in p.values:
+        utility = stats.paired_difference(p.values["rater_utility"][-1], p.values["rater_utility"][0])
+        said.append(f"What the raters feel it is worth changed by {utility}.")
+    return said
+
+
+def _verdict(peak: dict[str, Any], proxy: Estimate, gain: Estimate, intent: str) -> str:
+    fell = peak["drop_low"] > 0
+    if proxy.low > 0 and fell:
+        return (
+            f"Over-optimised: the proxy rose to the end, but {intent} peaked at step {peak['step']} "
+            f"(KL {peak['kl_nats']:.1f} nats) and fell from {peak['gold']:.2f} to {peak['last_gold']:.2f}."
+        )
+    if proxy.low > 0 and gain.low > 0:
+        return f"Both rose: the proxy and {intent} ended higher than they began, with no fall that the data show."
+    if proxy.low > 0:
+        return f"The proxy rose, and what {intent} did can't be told from no change at n = {gain.n:,}."
+    if fell:
+        return f"Training didn't raise the proxy, and {intent} fell after step {peak['step']}."
+    return "Training didn't raise the proxy beyond what chance explains."

@@ -1,0 +1,165 @@
+"""What a run folder holds, read and checked. Any part may be missing, since a run may be under way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import InputError
+from ..records import Measurement
+from ..run import read_json, read_jsonl
+from .notation import Estimate
+
+T = TypeVar("T")
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage as run.json lists it; `name` is its folder's, such as `01-sft`."""
+
+    name: str
+    status: str = ""
+    seconds: float = 0.0
+
+    @property
+    def title(self) -> str:
+        number, _, rest = self.name.partition("-")
+        return rest if number.isdigit() and rest else self.name
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Where gold was highest on the way, and by how much it had fallen at the end (interval `drop_*`)."""
+
+    step: int
+    kl_nats: float
+    gold: float
+    last_gold: float
+    drop: float
+    drop_low: float
+    drop_high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One response of one model to a held-out prompt, with the scores it got."""
+
+    model: str
+    prompt: str
+    response: str
+    kind: str | None = None
+    gold: float | None = None
+    proxy: float | None = None
+    rater_utility: float | None = None
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A run folder's contents. `gold_name` is None where no gold reward is known."""
+
+    name: str
+    status: Literal["running", "done", "failed", "unknown"] = "unknown"
+    error: str | None = None
+    seed: int | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    commit: str | None = None
+    data: dict[str, str] = field(default_factory=dict)
+    started: str | None = None
+    seconds: float | None = None
+    stages: tuple[Stage, ...] = ()
+    warnings: tuple[str, ...] = ()
+    summary: tuple[str, ...] = ()
+    gold_name: str | None = None
+    proxy_name: str | None = None
+    peak: Peak | None = None
+    metrics: tuple[dict[str, Any], ...] = ()
+    evals: tuple[Measurement, ...] = ()
+    samples: tuple[Sample, ...] = ()
+
+    @property
+    def target(self) -> str:
+        """The metric that stands for intent: gold, or a held-out reward model where gold is unknown."""
+        return "gold" if self.gold_name else "heldout_proxy"
+
+    @cached_property
+    def probes(self) -> tuple[Row, ...]:
+        """Measurements against intent, in the order logged."""
+        return tuple(row for row in self.metrics if "proxy_low" in row)
+
+    @cached_property
+    def training(self) -> dict[str, tuple[Row, ...]]:
+        """Stage name -> its training rows, stages in the order of run.json, then of first appearance."""
+        rows = [row for row in self.metrics if "proxy_low" not in row]
+        listed = [stage.title for stage in self.stages]
+        names = dict.fromkeys([*listed, *(str(row.get("stage")) for row in rows)])
+        grouped = {name: tuple(row for row in rows if str(row.get("stage")) == name) for name in names}
+        return {name: group for name, group in grouped.items() if group}
+
+
+def estimate(row: Row, metric: str) -> Estimate | None:
+    """The row's value of a metric, its interval and n; None unless all four are there and finite."""
+    numbers = [row.get(key) for key in (metric, f"{metric}_low", f"{metric}_high", "n")]
+    if not all(finite(number) for number in numbers):
+        return None
+    value, low, high, n = (float(number) for number in numbers if number is not None)
+    return Estimate(value, low, high, int(n))
+
+
+def finite(value: object) -> bool:
+    """Whether this is a number, and one that can be drawn."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e100
+
+
+def read(folder: Path) -> RunData:
+    """The run in a folder.
+
+    Raises InputError if the folder holds neither run.json, metrics.jsonl nor evals.json, or one can't be read.
+    """
+    if not any((folder / name).exists() for name in ("run.json", "metrics.jsonl", "evals.json")):
+        raise InputError(f"{folder}: holds no run.json, so it is no run folder; name the folder given to --out")
+    state = _optional(folder / "run.json", read_json, {})
+    samples = sorted(folder.glob("stages/*-evaluation/samples.jsonl"))
+    parts = {
+        "metrics": _optional(folder / "metrics.jsonl", _rows, []),
+        "evals": _optional(folder / "evals.json", _measurements, []),
+        "samples": _checked(list[Sample], _rows(samples[-1]), samples[-1]) if samples else [],
+    }
+    run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, folder / "run.json")
+    return run
+
+
+def _optional(path: Path, reader: Callable[[Path], T], default: T) -> T:
+    return reader(path) if path.exists() else default
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        return read_jsonl(path)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}: not valid JSONL ({error.msg}); remove the broken line") from None
+
+
+def _measurements(path: Path) -> list[Measurement]:
+    try:
+        return list(_checked(list[Measurement], read_json(path), path))
+    except InputError as error:
+        message = str(error)
+        raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+
+
+def _checked(kind: Any, value: object, path: Path) -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the whole"
+        raise InputError(f"{path}: {where}: {first['msg']}; mend it or run the stage again") from None

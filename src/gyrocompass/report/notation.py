@@ -1,0 +1,153 @@
+"""How things are written: numbers, intervals, durations, and the names of models and metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+MINUS = "\u2212"
+HARD = "\u00a0"
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+MODELS = {
+    "base": "base",
+    "sft": "SFT",
+    "ppo": "PPO",
+    "dpo": "DPO",
+    "sl-cai": "SL-CAI",
+    "rl-cai": "RL-CAI",
+    "reward": "reward model",
+}
+METRICS = {
+    "gold": "gold reward",
+    "heldout_proxy": "held-out reward model",
+    "proxy": "proxy reward",
+    "rater_utility": "raters’ utility",
+}
+UNITS = ("nats", "tokens", "seconds", "mib")
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number that never travels without its interval and its n."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def text(self, places: int) -> str:
+        """`0.56 [0.52, 0.60]`."""
+        return f"{number(self.value, places)} {self.interval(places)}"
+
+    def interval(self, places: int) -> str:
+        return f"[{number(self.low, places)}, {number(self.high, places)}]"
+
+
+def model(key: str) -> str:
+    """The name of a model, or of the stage that made it, in running text."""
+    return MODELS.get(key, key)
+
+
+def metric(key: str) -> str:
+    """A metric's name in running text; an unknown one is read from its key: `kl_nats` is `KL (nats)`."""
+    if key in METRICS:
+        return METRICS[key]
+    words = key.split("_")
+    if len(words) > 1 and words[-1] in UNITS:
+        words[-1] = f"({words[-1]})"
+    return " ".join("KL" if word == "kl" else word for word in words)
+
+
+def sentence(text: str) -> str:
+    """With its first letter raised."""
+    return text[:1].upper() + text[1:]
+
+
+def number(value: float, places: int = 2) -> str:
+    """With this many decimals, a true minus sign, thousands set apart, and no negative zero."""
+    if not math.isfinite(value):
+        return "not finite"
+    if abs(value) >= 1e7:
+        return significant(value)
+    text = f"{abs(value):,.{places}f}"
+    return text if value >= 0 or not text.strip("0.,") else MINUS + text
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """With this many significant digits: 0.0123, 1,230, 1.23×10⁻⁵."""
+    if value == 0 or not math.isfinite(value):
+        return number(value, 0)
+    exponent = math.floor(math.log10(abs(value)))
+    if -4 <= exponent < 6:
+        return number(value, max(0, digits - 1 - exponent))
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    return f"{number(float(mantissa), digits - 1)}×10{str(int(power)).translate(_SUPERSCRIPT)}"
+
+
+def count(value: int) -> str:
+    return f"{value:,}"
+
+
+def places(values: Iterable[float]) -> int:
+    """Decimals that suit numbers of this spread: 2 for a spread of about 1."""
+    finite = [value for value in values if math.isfinite(value)]
+    spread = max(finite) - min(finite) if finite else 0.0
+    return min(6, max(0, math.floor(2.7 - math.log10(spread)))) if spread > 0 else 2
+
+
+def places_of(estimates: Iterable[Estimate]) -> int:
+    """Decimals that suit these estimates and their intervals together."""
+    return places([bound for e in estimates for bound in (e.low, e.high)])
+
+
+def interval_width(estimates: Iterable[Estimate], places: int) -> float:
+    """The widest interval's width when set, in digits' widths."""
+    widths = [
+        sum(1.0 if char.isdigit() or char == MINUS else 0.5 for char in e.interval(places)) for e in estimates
+    ]
+    return max(widths, default=0.0)
+
+
+def sample_sizes(sizes: Iterable[int]) -> str:
+    """`n = 512`, or `n = 480 to 512` where it varies."""
+    found = sorted(sizes)
+    return size(found[0]) if found[0] == found[-1] else f"{size(found[0])} to {count(found[-1])}"
+
+
+def size(n: int | str) -> str:
+    """`n = 512`, which no line break parts."""
+    return f"n{HARD}={HARD}{n if isinstance(n, str) else count(n)}"
+
+
+def nats(kl: float) -> str:
+    """`KL 3.14 nats`, likewise."""
+    return f"KL{HARD}{significant(kl)}{HARD}nats"
+
+
+def duration(seconds: float) -> str:
+    """`8.2 s`, `4 min 12 s`, `2 h 05 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def moment(iso: str) -> str:
+    """`23 November 2026, 06:13 UTC`; text that is no ISO moment is returned as it stands."""
+    try:
+        when = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    return f"{when.day} {when:%B %Y, %H:%M} {when.tzname() or ''}".strip()
+
+
+def and_list(words: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    *rest, last = list(words)
+    return f"{', '.join(rest)} and {last}" if rest else last

@@ -1,0 +1,20 @@
+"""The pages of the report: each a function from the run to a section, and a template that bears the section's id.
+
+A page that has nothing to say about a run returns None. Adding one is a file, a template and an entry here.
+"""
+
+from collections.abc import Callable
+
+from ..folder import RunData
+from .curve import curve
+from .models import models
+from .provenance import provenance
+from .section import Section
+from .training import training
+from .transcripts import transcripts
+
+Page = Callable[[RunData], Section | None]
+
+PAGES: tuple[Page, ...] = (curve, models, transcripts, training, provenance)
+
+__all__ = ["PAGES", "Page", "Section"]

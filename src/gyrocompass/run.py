@@ -1,0 +1,273 @@
+"""A run is a folder: config, seed, metrics and artefacts. It is the only thing that writes to disk."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from .errors import GyroError, InputError
+from .records import Measurement
+
+RECORDED_PACKAGES = (
+    "gyrocompass",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "peft",
+    "datasets",
+    "numpy",
+    "scipy",
+)
+
+Tick = Callable[..., None]
+"""Reports progress: tick(done, note='loss 1.23')."""
+
+
+@dataclass
+class Run:
+    """A run folder, new or resumed. `state` is what run.json holds."""
+
+    folder: Path
+    state: dict[str, Any]
+    quiet: bool = False
+    started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def open(cls, folder: Path, config: Mapping[str, Any], *, quiet: bool = False) -> Run:
+        """The run in `folder`, created if it isn't there.
+
+        Raises InputError if the folder holds a run of other settings, or something that is no run.
+        """
+        path = folder / "run.json"
+        if path.exists():
+            state = read_json(path)
+            _check_same(state["config"], config, folder)
+            state["status"] = "running" if state["status"] == "failed" else state["status"]
+            return cls(folder, state, quiet)
+        if folder.exists() and any(folder.iterdir()):
+            raise InputError(f"{folder}: not empty and not a run; name another folder with --out")
+        folder.mkdir(parents=True, exist_ok=True)
+        run = cls(folder, _new_state(folder.name, config), quiet)
+        run.save()
+        return run
+
+    @property
+    def done(self) -> bool:
+        return bool(self.state["status"] == "done")
+
+    @property
+    def seed(self) -> int:
+        return int(self.state["seed"])
+
+    def save(self, **changes: Any) -> None:
+        """Writes run.json with these changes."""
+        self.state.update(changes)
+        now = time.monotonic()
+        self.state["seconds"] = round(self.state["seconds"] + now - self.started, 2)
+        self.started = now
+        write_json(self.folder / "run.json", self.state)
+
+    def warn(self, message: str) -> None:
+        """Keeps a warning in run.json, once, and shows it."""
+        if message not in self.state["warnings"]:
+            self.state["warnings"].append(message)
+            self.say(f"[yellow]warning:[/] {message}")
+
+    def say(self, message: str) -> None:
+        """One line for the person at the terminal; nothing when quiet."""
+        if not self.quiet:
+            console().print(message, highlight=False)
+
+    def stage_folder(self, name: str) -> Path:
+        """`stages/NN-name`, numbered in order of first use."""
+        entry = self._stage(name)
+        path: Path = self.folder / "stages" / entry["name"]
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def stage_done(self, name: str) -> bool:
+        return any(s["name"][3:] == name and s["status"] == "done" for s in self.state["stages"])
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Path]:
+        """Runs a stage in its folder and marks it done, or failed if an error leaves it."""
+        entry, begin = self._stage(name), time.monotonic()
+        entry["status"] = "running"
+        self.save()
+        try:
+            yield self.stage_folder(name)
+        except BaseException:
+            entry["status"] = "failed"
+            raise
+        else:
+            entry["status"] = "done"
+        finally:
+            entry["seconds"] = round(entry["seconds"] + time.monotonic() - begin, 2)
+            self.save()
+
+    def _stage(self, name: str) -> dict[str, Any]:
+        stages: list[dict[str, Any]] = self.state["stages"]
+        for entry in stages:
+            if entry["name"][3:] == name:
+                return entry
+        entry = {"name": f"{len(stages) + 1:02d}-{name}", "status": "new", "seconds": 0.0}
+        stages.append(entry)
+        return entry
+
+    @contextmanager
+    def progress(self, title: str, total: int, start: int = 0) -> Iterator[Tick]:
+        """A bar with the time left; `tick(done, note=...)` moves it."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description:<14}"),
+            BarColumn(32),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("[dim]{task.fields[note]}"),
+        )
+        with Progress(*columns, console=console(), disable=self.quiet) as bar:
+            task = bar.add_task(title, total=total, completed=start, note="")
+            yield lambda done, note="": bar.update(task, completed=done, note=note)
+
+    def log(self, stage: str, step: int, **values: Any) -> None:
+        """Appends one row to metrics.jsonl."""
+        row = {"stage": stage, "step": step, **values}
+        with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def rewind(self, stage: str, step: int) -> None:
+        """Forgets this stage's rows of metrics.jsonl after `step`: they will be written again."""
+        path = self.folder / "metrics.jsonl"
+        if path.exists():
+            rows = [row for row in read_jsonl(path) if row["stage"] != stage or row["step"] <= step]
+            write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def measure(self, rows: Sequence[Measurement]) -> None:
+        """Puts rows into evals.json; a row of the same model, property, metric and slice is replaced."""
+        path = self.folder / "evals.json"
+        old = read_json(path) if path.exists() else []
+        table = {_identity(row): row for row in [*old, *map(asdict, rows)]}
+        write_json(path, list(table.values()))
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Whatever ends the run early is written down as its reason, and the folder stays resumable."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.save(status="failed", error="interrupted")
+            raise
+        except Exception as error:
+            reason = str(error) if isinstance(error, GyroError) else f"{type(error).__name__}: {error}"
+            self.save(status="failed", error=reason)
+            raise
+
+
+def console() -> Any:
+    """The terminal, on standard error: standard output is for results."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=True)
+
+
+def read_json(path: Path) -> Any:
+    """Raises InputError if the file is missing or no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}:{error.lineno}: not valid JSON ({error.msg})") from None
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Rows of a file that we wrote; a last line cut short by a kill is left out."""
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    return [json.loads(line) for line in lines]
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_jsonl(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Written beside and moved into place: a reader never sees half a file."""
+    beside = path.with_name(f".{path.name}.partial")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def _new_state(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "status": "running",
+        "seed": config.get("seed", 0),
+        "config": dict(config),
+        "versions": _versions(),
+        "commit": _commit(),
+        "data": {},
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": 0.0,
+        "stages": [],
+        "warnings": [],
+        "summary": [],
+        "gold_name": None,
+        "proxy_name": None,
+        "peak": None,
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """The commit of the project's own checkout, None when installed from a wheel."""
+    here = Path(__file__).resolve()
+    if len(here.parents) < 3 or not (here.parents[2] / ".git").exists():
+        return None
+    ask = ["git", "-C", str(here.parent), "rev-parse", "HEAD"]
+    answer = subprocess.run(ask, capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or None
+
+
+def _check_same(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
+    flat_old, flat_new = _flatten(old), _flatten(new)
+    different = [key for key in flat_old.keys() | flat_new.keys() if flat_old.get(key) != flat_new.get(key)]
+    if different:
+        key = min(different)
+        raise InputError(
+            f"{folder}: holds a run with {key} = {flat_old.get(key)!r}, not {flat_new.get(key)!r}; "
+            "name another folder with --out, or keep the settings to resume"
+        )
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["model"], row["property"], row["metric"], row["slice"]
