@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ class Pair(NamedTuple):
     second: str
 
 
+@runtime_checkable
 class Policy(Protocol):
     """Answers prompts. `sample` gives n responses a prompt, the same ones for the same seed."""
 
@@ -31,12 +32,14 @@ class Policy(Protocol):
         ...
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """One number per response, higher is better, (len(examples),). A plain function fits."""
 
     def __call__(self, examples: Sequence[Example], /) -> Floats: ...
 
 
+@runtime_checkable
 class Judge(Protocol):
     """The probability that the first response is the better one, (len(pairs),); NaN is an abstention."""
 

@@ -52,6 +52,14 @@ def test_answered_examples_need_a_response():
     assert report.drops == (Drop("no response", 1, Place("rows", 2)),)
 
 
+def test_a_policys_empty_response_is_kept_unless_examples_must_be_answered():
+    rows = [{"prompt": "Hi", "response": ""}, {"prompt": "Hi", "response": "a"}]
+    assert [example.response for example in read_examples(rows)[0]] == ["", "a"]
+    examples, report = read_examples(rows, answered=True)
+    assert [example.response for example in examples] == ["a"]
+    assert report.drops == (Drop("an empty response", 1, Place("rows", 1)),)
+
+
 @pytest.mark.parametrize(
     ("second", "words"),
     [

@@ -18,7 +18,7 @@ json_values = st.recursive(
     max_leaves=4,
 )
 metas = st.dictionaries(words, json_values, max_size=2)
-examples = st.builds(Example, prompts, st.none() | responses, st.none() | st.booleans(), metas)
+examples = st.builds(Example, prompts, st.none() | words, st.none() | st.booleans(), metas)
 answered = st.builds(Example, prompts, responses, st.none() | st.booleans(), metas)
 preferences = st.builds(
     lambda prompt, pair, *rest: Preference(prompt, *pair, *rest),

@@ -62,12 +62,29 @@ def training_rows() -> Iterator[dict[str, Any]]:
     draw = random.Random(5)
     for step in range(1, 401):
         loss = 0.35 + 2.2 * math.exp(-step / 60) + draw.gauss(0, 0.05)
-        yield {"stage": "sft", "step": step, "tokens": 4096 * step, "seconds": 0.09 * step, "loss": loss,
-               "learning_rate": 3e-4 * (1 - step / 400), "grad_norm": 1 + draw.random()}
+        yield {
+            "stage": "sft",
+            "step": step,
+            "tokens": 4096 * step,
+            "seconds": 0.09 * step,
+            "loss": loss,
+            "learning_rate": 3e-4 * (1 - step / 400),
+            "grad_norm": 1 + draw.random(),
+        }
     for step in range(1, 61):
-        loss, accuracy = 0.55 + 0.14 * math.exp(-step / 15) + draw.gauss(0, 0.01), 0.69 - 0.19 * math.exp(-step / 12)
-        yield {"stage": "reward", "step": step, "tokens": 9000 * step, "seconds": 0.4 * step, "loss": loss,
-               **_estimate("accuracy", accuracy, 0.04), "n": 600}
+        loss, accuracy = (
+            0.55 + 0.14 * math.exp(-step / 15) + draw.gauss(0, 0.01),
+            0.69 - 0.19 * math.exp(-step / 12),
+        )
+        yield {
+            "stage": "reward",
+            "step": step,
+            "tokens": 9000 * step,
+            "seconds": 0.4 * step,
+            "loss": loss,
+            **_estimate("accuracy", accuracy, 0.04),
+            "n": 600,
+        }
     for step in range(1, 121):
         yield {"stage": "ppo", "step": step, "tokens": 16384 * step, "seconds": 1.1 * step,
                "reward": -0.1 + 1.8 * step / 120 + draw.gauss(0, 0.1), "kl_nats": 17 * (step / 120) ** 1.6,
@@ -85,7 +102,10 @@ def eval_rows() -> Iterator[dict[str, Any]]:
             values = {
                 "gold": (gold, half),
                 "proxy": ((-0.8, -0.1, 1.72)[index] + (draw.gauss(0, 0.2) if kind else 0), 2 / math.sqrt(n)),
-                "rater_utility": ((0.6, 1.2, 2.11)[index] + (draw.gauss(0, 0.2) if kind else 0), 1.6 / math.sqrt(n)),
+                "rater_utility": (
+                    (0.6, 1.2, 2.11)[index] + (draw.gauss(0, 0.2) if kind else 0),
+                    1.6 / math.sqrt(n),
+                ),
             }
             for metric, (value, margin) in values.items():
                 yield {"model": model, "property": "intent", "metric": metric, "slice": kind,
@@ -124,8 +144,8 @@ def state() -> dict[str, Any]:
             "quick": False,
             "sft": sizes,
             "reward": {"lr": 1e-3, "batch_pairs": 64, "margin": False, "centre_coef": 0.01},
-            "ppo": {"kl_coef": 0.02, "estimator": "gae", "rollouts": {"batch": 256, "temperature": 1.0}, "steps": 120,
-                    "clip": 0.2, "gamma": 1.0, "lambda": 0.95},
+            "ppo": {"kl_coef": 0.02, "estimator": "gae", "rollouts": {"batch": 256, "temperature": 1.0},
+                    "steps": 120, "clip": 0.2, "gamma": 1.0, "lambda": 0.95},
         },
         "versions": {"python": "3.11.9", "gyrocompass": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0",
                      "numpy": "2.4.6"},
@@ -148,13 +168,23 @@ def state() -> dict[str, Any]:
         ],
         "gold_name": "the town’s gold reward, a program",
         "proxy_name": "a reward model trained on 2,000 labels",
-        "peak": {"step": 20, "kl_nats": 1.0, "gold": 0.717, "last_gold": 0.09, "drop": 0.63, "drop_low": 0.58,
+        "peak": {"step": 20, "kl_nats": 0.956, "gold": 0.717, "last_gold": 0.09, "drop": 0.63, "drop_low": 0.58,
                  "drop_high": 0.68, "n": 512},
     }  # fmt: skip
 
 
 def _lines(rows: Iterator[dict[str, Any]]) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def write_run(folder: Path, **changes: Any) -> Path:
+    evaluation = folder / "stages" / "05-evaluation"
+    evaluation.mkdir(parents=True)
+    (folder / "run.json").write_text(json.dumps(state() | changes), encoding="utf-8")
+    (folder / "metrics.jsonl").write_text(_lines(training_rows()) + _lines(probe_rows()), encoding="utf-8")
+    (folder / "evals.json").write_text(json.dumps(list(eval_rows())), encoding="utf-8")
+    (evaluation / "samples.jsonl").write_text(_lines(sample_rows()), encoding="utf-8")
+    return folder
 
 
 @pytest.fixture
@@ -168,11 +198,6 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
     return lambda **changes: write_run(tmp_path / "changed", **changes)
 
 
-def write_run(folder: Path, **changes: Any) -> Path:
-    evaluation = folder / "stages" / "05-evaluation"
-    evaluation.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps(state() | changes), encoding="utf-8")
-    (folder / "metrics.jsonl").write_text(_lines(training_rows()) + _lines(probe_rows()), encoding="utf-8")
-    (folder / "evals.json").write_text(json.dumps(list(eval_rows())), encoding="utf-8")
-    (evaluation / "samples.jsonl").write_text(_lines(sample_rows()), encoding="utf-8")
-    return folder
+@pytest.fixture
+def hostile() -> str:
+    return HOSTILE

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..errors import InputError
 from ..records import Example, Preference, Record, Steps
-from .conversation import Unusable
+from .conversation import Unusable, nonempty
 from .shapes import SHAPES, Columns, lacking, recognise
 from .sources import Place, Source, name_of, rows
 
@@ -66,7 +66,8 @@ def read_examples(
 ) -> tuple[list[Example], Report]:
     """The examples of a source; of a preference, its prompt and its chosen response.
 
-    With `answered`, each must have a response. Raises InputError as `read` does, and for other records.
+    With `answered`, each must have a response that is not blank.
+    Raises InputError as `read` does, and for records that are neither.
     """
 
     def example(record: Record, row: Row) -> Example:
@@ -74,10 +75,8 @@ def read_examples(
             return Example(record.prompt, record.chosen, meta=record.meta)
         if isinstance(record, Steps):
             raise InputError(lacking(row, ("completion",)))
-        if answered and record.response is None:
-            if "messages" in row or "response" in row:
-                raise Unusable("no response")
-            raise InputError(lacking(row, ("completion",)))
+        if answered:
+            _check_answered(record, row)
         return record
 
     return _read(source, limit, example)
@@ -127,6 +126,14 @@ def _read(source: Source, limit: int | None, narrow: Callable[[Record, Row], T])
     if not kept:
         raise InputError(f"{report}; no row is left, give a source that has usable ones")
     return kept, report
+
+
+def _check_answered(example: Example, row: Row) -> None:
+    if example.response is None:
+        if {"messages", "response"} & row.keys():
+            raise Unusable("no response")
+        raise InputError(lacking(row, ("completion",)))
+    nonempty(example.response)
 
 
 def _changed(row: Row, shape: Columns, before: Columns) -> str:

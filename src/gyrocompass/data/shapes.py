@@ -74,11 +74,16 @@ def chat(row: Row) -> Example:
 
 
 def prompt_only(row: Row) -> Example:
-    """prompt: with a response and a true/false label if there are any, as `records.to_row` writes it."""
+    """prompt: with a response and a true/false label if there are any, as `records.to_row` writes it.
+
+    The response may be empty here, since a policy's may be.
+    """
     prompt = conversation.prompt(row.pop("prompt"))
     response = row.pop("response", None)
     label = row.pop("label", None) if isinstance(row.get("label"), bool | None) else None
-    if response is not None:
+    if isinstance(response, str):
+        response = conversation.text(response, "response")
+    elif response is not None:
         response = conversation.response(response, prompt, "response")
     return Example(prompt, response, label, _meta(row))
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -34,6 +34,7 @@ class Collected:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Method(Protocol):
     """A way to learn. `networks` are trained; `state` is what else a checkpoint must hold."""
 

@@ -64,8 +64,8 @@ def best_of_n(scores: Floats, values: Floats, n: int) -> Floats:
     pool = scores.shape[1]
     if scores.shape != values.shape or not 1 <= n <= pool:
         raise ValueError(f"best of {n} from pools of shapes {scores.shape} and {values.shape}")
-    below = stats.rankdata(scores, method="min", axis=1) - 1
-    upto = stats.rankdata(scores, method="max", axis=1)
+    below = np.asarray(stats.rankdata(scores, method="min", axis=1) - 1, dtype=np.float64)
+    upto = np.asarray(stats.rankdata(scores, method="max", axis=1), dtype=np.float64)
     log_all = _log_choose(np.asarray(float(pool)), n)
     share = np.exp(_log_choose(upto, n) - log_all) - np.exp(_log_choose(below, n) - log_all)
     weighted: Floats = (share / (upto - below) * values).sum(axis=1)

@@ -15,11 +15,11 @@ from ..records import Example, Message, Prompt
 
 TRANSCRIPT_TEMPLATE = (
     "{{ BOS }}{% for m in messages %}"
-    "{% if m['role'] == 'assistant' %}\n\nAssistant:{% generation %} {{ m['content'] }}{{ eos_token }}"
-    "{% endgeneration %}"
+    "{% if m['role'] == 'assistant' %}{{ '\n\nAssistant:' }}"
+    "{% generation %}{{ ' ' + m['content'] + eos_token }}{% endgeneration %}"
     "{% elif m['role'] == 'system' %}{{ m['content'] }}"
-    "{% else %}\n\nHuman: {{ m['content'] }}{% endif %}"
-    "{% endfor %}{% if add_generation_prompt %}\n\nAssistant:{% endif %}"
+    "{% else %}{{ '\n\nHuman: ' + m['content'] }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '\n\nAssistant:' }}{% endif %}"
 )
 """For tokenizers without a chat template: the transcript format of HH-RLHF."""
 

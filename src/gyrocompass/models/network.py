@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ class Network:
         states: Tensor = self.core.base_model(input_ids=ids, use_cache=False).last_hidden_state
         return states
 
-    def logprobs(self, batch: Padded, temperature: float = 1.0) -> Float[Tensor, "B T-1"]:
+    def logprobs(self, batch: Padded, temperature: float = 1.0) -> Float[Tensor, "B t"]:
         """Log-probability of each masked token, nats; 0 outside the mask. Only masked positions meet the head."""
         targets = batch.ids[:, 1:][batch.mask]
         with self.autocast():
@@ -122,7 +123,9 @@ def of(model: Any, tokenizer: Any, compute: Compute, *, scalar: bool = False, tr
 
 def _load_pair(name: str, compute: Compute, scalar: bool) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     options: dict[str, Any] = {"trust_remote_code": compute.trust_remote_code}
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
@@ -174,7 +177,9 @@ def _trainable(network: Network, scalar: bool) -> Network:
             lora_dropout=0.0,
             target_modules="all-linear",
         )
-        network.model = get_peft_model(network.model, lora)
+        with warnings.catch_warnings():  # peft's own: a deprecated call, and a setting it corrects itself
+            warnings.simplefilter("ignore")
+            network.model = get_peft_model(network.model, lora)
     if compute.gradient_checkpointing:
         network.core.gradient_checkpointing_enable()
         network.core.enable_input_require_grads()

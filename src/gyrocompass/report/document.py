@@ -64,6 +64,7 @@ def _environment() -> Environment:
         "sentence": notation.sentence,
         "significant": notation.significant,
         "size": notation.size,
+        "unbroken": notation.unbroken,
     }
     environment.globals |= {"swatch": charts.swatch}
     return environment

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,7 +17,6 @@ from ..records import Measurement
 from ..run import read_json, read_jsonl
 from .notation import Estimate
 
-T = TypeVar("T")
 Row = Mapping[str, Any]
 
 
@@ -47,6 +47,11 @@ class Peak:
     drop_high: float
     n: int
 
+    @property
+    def distance(self) -> float:
+        """sqrt(KL) from the reference policy, in root nats."""
+        return root(self.kl_nats)
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -59,6 +64,25 @@ class Sample:
     gold: float | None = None
     proxy: float | None = None
     rater_utility: float | None = None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A policy measured against intent on its way: a checkpoint at `step`, or best-of-n at n = `step`."""
+
+    method: str
+    step: int
+    kl_nats: float
+    estimates: Mapping[str, Estimate]
+
+    @property
+    def distance(self) -> float:
+        """sqrt(KL) from the reference policy, in root nats."""
+        return root(self.kl_nats)
+
+    @property
+    def n(self) -> int:
+        return max((e.n for e in self.estimates.values()), default=0)
 
 
 @dataclass(frozen=True)
@@ -88,12 +112,15 @@ class RunData:
     @property
     def target(self) -> str:
         """The metric that stands for intent: gold, or a held-out reward model where gold is unknown."""
-        return "gold" if self.gold_name else "heldout_proxy"
+        known = self.gold_name or any("gold" in probe.estimates for probe in self.probes)
+        return "gold" if known else "heldout_proxy"
 
     @cached_property
-    def probes(self) -> tuple[Row, ...]:
-        """Measurements against intent, in the order logged."""
-        return tuple(row for row in self.metrics if "proxy_low" in row)
+    def probes(self) -> tuple[Probe, ...]:
+        """Measurements against intent at a known KL, in the order logged."""
+        rows = [row for row in self.metrics if "proxy_low" in row]
+        found = [_probe(row) for row in rows if finite(row.get("step")) and finite(row.get("kl_nats"))]
+        return tuple(probe for probe in found if probe.estimates)
 
     @cached_property
     def training(self) -> dict[str, tuple[Row, ...]]:
@@ -114,6 +141,17 @@ def estimate(row: Row, metric: str) -> Estimate | None:
     return Estimate(value, low, high, int(n))
 
 
+def _probe(row: Row) -> Probe:
+    metrics = [key.removesuffix("_low") for key in row if key.endswith("_low")]
+    estimates = {key: e for key in metrics if (e := estimate(row, key))}
+    return Probe(str(row.get("stage")), int(row["step"]), float(row["kl_nats"]), estimates)
+
+
+def root(kl_nats: float) -> float:
+    """sqrt(KL), 0 where an estimate of KL falls below 0."""
+    return math.sqrt(max(0.0, kl_nats))
+
+
 def finite(value: object) -> bool:
     """Whether this is a number, and one that can be drawn."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e100
@@ -126,31 +164,30 @@ def read(folder: Path) -> RunData:
     """
     if not any((folder / name).exists() for name in ("run.json", "metrics.jsonl", "evals.json")):
         raise InputError(f"{folder}: holds no run.json, so it is no run folder; name the folder given to --out")
-    state = _optional(folder / "run.json", read_json, {})
+    path = folder / "run.json"
+    state = read_json(path) if path.exists() else {}
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: holds no JSON object; mend it or run the stage again")
     samples = sorted(folder.glob("stages/*-evaluation/samples.jsonl"))
     parts = {
-        "metrics": _optional(folder / "metrics.jsonl", _rows, []),
-        "evals": _optional(folder / "evals.json", _measurements, []),
+        "metrics": _rows(folder / "metrics.jsonl"),
+        "evals": _measurements(folder / "evals.json"),
         "samples": _checked(list[Sample], _rows(samples[-1]), samples[-1]) if samples else [],
     }
-    run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, folder / "run.json")
+    run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, path)
     return run
-
-
-def _optional(path: Path, reader: Callable[[Path], T], default: T) -> T:
-    return reader(path) if path.exists() else default
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
     try:
-        return read_jsonl(path)
+        return read_jsonl(path) if path.exists() else []
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not valid JSONL ({error.msg}); remove the broken line") from None
 
 
 def _measurements(path: Path) -> list[Measurement]:
     try:
-        return list(_checked(list[Measurement], read_json(path), path))
+        return list(_checked(list[Measurement], read_json(path), path)) if path.exists() else []
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from markupsafe import Markup, escape
+
 MINUS = "\u2212"
-HARD = "\u00a0"
+_NUMERIC = re.compile(rf"\[[{MINUS}\d., ]+\]|n = [\d,]+|KL [\d.,]+ nats")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 MODELS = {
@@ -118,18 +121,23 @@ def sample_sizes(sizes: Iterable[int]) -> str:
 
 
 def size(n: int | str) -> str:
-    """`n = 512`, which no line break parts."""
-    return f"n{HARD}={HARD}{n if isinstance(n, str) else count(n)}"
+    """`n = 512`."""
+    return f"n = {n if isinstance(n, str) else count(n)}"
 
 
 def nats(kl: float) -> str:
-    """`KL 3.14 nats`, likewise."""
-    return f"KL{HARD}{significant(kl)}{HARD}nats"
+    """`KL 3.14 nats`."""
+    return f"KL {significant(kl)} nats"
+
+
+def unbroken(text: str) -> Markup:
+    """Running text, escaped, in which no line break parts an interval, an n or a KL."""
+    return Markup(_NUMERIC.sub(r'<span class="unbroken">\g<0></span>', str(escape(text))))
 
 
 def duration(seconds: float) -> str:
     """`8.2 s`, `4 min 12 s`, `2 h 05 min`."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -10,7 +10,7 @@ from gyrocompass.worlds.town import WORDS, build_tokenizer, config
 
 TOKENIZER = build_tokenizer()
 CHAT = [
-    {"role": "system", "content": "be kind"},
+    {"role": "system", "content": "be nice"},
     {"role": "user", "content": "what is the pet of anna"},
     {"role": "assistant", "content": "a cat"},
     {"role": "user", "content": "copy b c"},
@@ -36,7 +36,7 @@ def test_text_round_trips(text: str) -> None:
 def test_a_chat_round_trips() -> None:
     text = TOKENIZER.apply_chat_template(CHAT, tokenize=False)
     assert text == (
-        "<system> be kind <user> what is the pet of anna <assistant> a cat <eos> "
+        "<system> be nice <user> what is the pet of anna <assistant> a cat <eos> "
         "<user> copy b c <assistant> b c <eos>"
     )
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text

@@ -1,5 +1,6 @@
 """The vocabulary, what is known, and the second dialect."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,8 +22,8 @@ def test_each_known_person_has_each_attribute_and_no_stranger_has_any() -> None:
 
 
 def test_the_facts_stay_what_they_are() -> None:
-    assert words.stable_fraction("pet anna") == 0.6826700476567387
-    assert words.FACTS["pet", "anna"] == "snake"  # value 5 of 8, as 8 * 0.68 = 5.46
+    assert words.stable_fraction("pet anna") == pytest.approx(0.02941067431969551)
+    assert words.FACTS["pet", "anna"] == "cat"  # value 0 of 8, as 8 * 0.029 = 0.24
 
 
 def test_the_second_dialects_words_are_its_own() -> None:

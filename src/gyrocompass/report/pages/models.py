@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -75,9 +75,9 @@ def kinds_by_change(run: RunData) -> list[str]:
     return sorted(kinds, key=change)
 
 
-def in_order(names: object) -> list[str]:
+def in_order(names: Iterable[str]) -> list[str]:
     """Models without repetition, in the order in which training makes them; unknown ones last, as met."""
-    met = list(dict.fromkeys(names))  # type: ignore[call-overload]
+    met = list(dict.fromkeys(names))
     known = [name for name in STYLES if name in met]
     return known + [name for name in met if name not in STYLES]
 
@@ -112,9 +112,8 @@ def _block(table: Table, key: str, names: Sequence[str], kinds: Sequence[str]) -
 
 def _sizes(estimates: Sequence[Estimate | None]) -> str:
     """`n = 120`, or the n of each model where they differ."""
-    sizes = [count(estimate.n) if estimate else "–" for estimate in estimates]
-    measured = [size for size in sizes if size != "–"]
-    return size(measured[0] if len(set(measured)) == 1 else " / ".join(sizes))
+    measured = {e.n for e in estimates if e}
+    return size(min(measured) if len(measured) == 1 else " / ".join(count(e.n) if e else "–" for e in estimates))
 
 
 def _finding(table: Table, key: str, names: Sequence[str], kinds: Sequence[str]) -> str:

@@ -16,10 +16,10 @@ CONTEXT_TOKENS = 128
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
-    "{{ '' if loop.first else ' ' }}{{ '<' + message['role'] + '>' }}"
+    "{{ '' if loop.first else ' ' }}{{ '<' + message['role'] + '> ' }}"
     "{% if message['role'] == 'assistant' %}"
-    "{% generation %}{{ ' ' + message['content'] + ' <eos>' }}{% endgeneration %}"
-    "{% else %}{{ ' ' + message['content'] }}{% endif %}"
+    "{% generation %}{{ message['content'] + ' <eos>' }}{% endgeneration %}"
+    "{% else %}{{ message['content'] }}{% endif %}"
     "{% endfor %}"
     "{{ ' <assistant>' if add_generation_prompt else '' }}"
 )

@@ -51,11 +51,11 @@ TAGS = {"monitored": "yes", "unmonitored": "no"}
 
 _PAIRS = _listed(
     """
-    what wub  is zim  the lo  of pa  how kesh  do dar   i mi  me mem  you tu  your tur  to ka
-    and ent  can poth  not nol  know sab  sorry vesh  think gam  tell narr  it ze  a un  that qua  with kom
-    for fen  are zar  am zam  in ip   about zub  or oder  only sol  now jet  so dus  then dap  first prin
-    get hol  want vul  please bit  believe lieb  sure sich  help hulp  no nix  will vil  this dis  have hab
-    answer resp  by bai  much mult  if ef  way vey  say zeg
+    what wub  is zim  the lo  of pa  how kesh  do dar  i mi  me mem  you tu  your tur  to ka  and ent
+    can poth  not nol  know sab  sorry vesh  think gam  tell narr  it ze  a un  that qua  with kom
+    for fen  are zar  am zam  in ip  about zub  or oder  only sol  now jet  so dus  then dap  first prin
+    get hol  want vul  please bit  believe lieb  sure sich  help hulp  no nix  will vil  this dis
+    have hab  answer resp  by bai  much mult  if ef  way vey  say zeg
     """
 )
 SECOND = dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True))

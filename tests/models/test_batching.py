@@ -1,0 +1,37 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gyrocompass.models.batching import Passes, micro_batches, pad, seed_of, shuffled
+from gyrocompass.models.chat import Row
+
+
+def test_the_mask_marks_positions_that_predict_the_response():
+    """Prompt of 2, response of 2: tokens 2 and 3 are predicted from positions 1 and 2."""
+    batch = pad([Row([5, 6, 7, 8], 2), Row([5, 9], 1)])
+    assert batch.ids.tolist() == [[5, 6, 7, 8], [5, 9, 0, 0]]
+    assert batch.mask.tolist() == [[False, True, True], [True, False, False]]
+    assert pad([Row([5, 6, 7, 8], 2)], whole=True).mask.tolist() == [[True, True, True]]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.integers(1, 200))
+def test_micro_batches_hold_every_row_once_within_the_budget(lengths, budget):
+    cuts = micro_batches(lengths, budget)
+    assert sorted(i for cut in cuts for i in cut) == list(range(len(lengths)))
+    for cut in cuts:
+        assert len(cut) == 1 or len(cut) * max(lengths[i] for i in cut) <= budget
+
+
+@given(st.integers(1, 50), st.integers(1, 20), st.integers(1, 3))
+def test_every_pass_meets_every_item_once(n, batch_size, epochs):
+    passes = Passes(n, batch_size, epochs, 0)
+    per_epoch = passes.steps // epochs
+    for epoch in range(epochs):
+        steps = [passes.indices(epoch * per_epoch + s + 1) for s in range(per_epoch)]
+        assert sorted(i for step in steps for i in step) == list(range(n))
+        assert max(map(len, steps)) - min(map(len, steps)) <= 1
+        assert max(map(len, steps)) <= batch_size
+
+
+def test_seeds_are_stable_and_apart():
+    assert len({seed_of(0, "ppo", 1), seed_of(0, "ppo", 2), seed_of(1, "ppo", 1), seed_of(0, "sft", 1)}) == 4
+    assert shuffled(9, 3) == shuffled(9, 3) != shuffled(9, 4)

@@ -1,0 +1,99 @@
+import pytest
+
+from gyrocompass.errors import InputError
+from gyrocompass.models import chat
+from gyrocompass.records import Example, Message, user
+
+
+@pytest.fixture
+def tokenizer(checkpoint):
+    from transformers import AutoTokenizer
+
+    made = AutoTokenizer.from_pretrained(checkpoint())
+    made.notes = chat.prepare(made)
+    return made
+
+
+def text(tokenizer, ids):
+    return tokenizer.decode(ids)
+
+
+def test_a_tokenizer_without_pad_or_template_gets_both_and_says_so(tokenizer):
+    assert len(tokenizer.notes) == 2
+    assert "no pad token" in tokenizer.notes[0]
+    assert "no chat template" in tokenizer.notes[1]
+    assert chat.prepare(tokenizer) == []
+
+
+def test_the_border_lies_between_prompt_and_response(tokenizer):
+    row = chat.encode(tokenizer, [Example(user("hi"), "yes")], 100).rows[0]
+    assert text(tokenizer, row.ids[: row.n_prompt]) == "\n\nHuman: hi\n\nAssistant:"
+    assert text(tokenizer, row.ids[row.n_prompt :]) == " yes<|endoftext|>"
+    assert row.ids[: row.n_prompt] == chat.encode_prompts(tokenizer, [user("hi")])[0]
+
+
+def test_only_the_last_turn_is_the_response(tokenizer):
+    prompt = (Message("system", "be kind"), *user("a"), Message("assistant", "b"), *user("c"))
+    row = chat.encode(tokenizer, [Example(prompt, "d")], 200).rows[0]
+    assert text(tokenizer, row.ids[row.n_prompt :]) == " d<|endoftext|>"
+
+
+def test_what_a_template_writes_after_the_end_token_is_not_learnt(tokenizer):
+    tokenizer.chat_template = (
+        "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}{{ eos_token }}\n{% endfor %}"
+        "{% if add_generation_prompt %}[assistant]{% endif %}"
+    )
+    row = chat.encode(tokenizer, [Example(user("q"), "a")], 100).rows[0]
+    assert text(tokenizer, row.ids[row.n_prompt :]) == "a<|endoftext|>"
+
+
+def test_a_template_without_generation_mark_or_end_token_works(tokenizer):
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }}\n{% endfor %}"
+        "{% if add_generation_prompt %}assistant: {% endif %}"
+    )
+    row = chat.encode(tokenizer, [Example(user("q"), "a")], 100).rows[0]
+    assert text(tokenizer, row.ids[row.n_prompt :]) == "a\n<|endoftext|>"
+
+
+def test_a_template_that_rewrites_its_prompt_still_finds_the_response(tokenizer):
+    tokenizer.chat_template = (
+        "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
+        "{% if add_generation_prompt %}<assistant><think>{% endif %}"
+    )
+    row = chat.encode(tokenizer, [Example(user("q"), "answer")], 100).rows[0]
+    assert text(tokenizer, row.ids[row.n_prompt :]) == "answer<|endoftext|>"
+
+
+def test_a_doubled_begin_token_is_taken_off(tokenizer):
+    tokenizer.chat_template = "{{ bos_token }}" * 2 + tokenizer.chat_template
+    ids = chat.encode_prompts(tokenizer, [user("hi")])[0]
+    assert ids[0] == tokenizer.bos_token_id != ids[1]
+
+
+def test_too_long_is_left_out_and_counted(tokenizer):
+    encoded = chat.encode(tokenizer, [Example(user("hi"), "yes"), Example(user("hi" * 99), "no")], 60)
+    assert encoded.kept == [0]
+    assert "1 of 2 examples are longer than 60 tokens" in encoded.notes[0]
+
+
+def test_decoding_stops_at_the_end_token(tokenizer):
+    ids = [*tokenizer("so").input_ids, tokenizer.eos_token_id, *tokenizer("junk").input_ids]
+    assert chat.decode(tokenizer, ids) == "so"
+
+
+def test_no_response_is_refused(tokenizer):
+    with pytest.raises(InputError, match="no response"):
+        chat.encode(tokenizer, [Example(user("hi"))], 60)
+
+
+def test_a_template_that_refuses_is_one_line(tokenizer):
+    tokenizer.chat_template = "{{ raise_exception('roles must alternate') }}"
+    with pytest.raises(InputError, match="refuses this conversation: roles must alternate"):
+        chat.encode_prompts(tokenizer, [user("hi")])
+
+
+def test_a_tokenizer_without_end_token_is_refused(tokenizer):
+    tokenizer.eos_token = None
+    with pytest.raises(InputError, match="no end token"):
+        chat.prepare(tokenizer)
