@@ -1,12 +1,17 @@
 """Shapes are checked in every test: jaxtyping's annotations are enforced by beartype."""
 
+import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 from jaxtyping import install_import_hook
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"
 
 install_import_hook(["gyrocompass.maths", "gyrocompass.models", "gyrocompass.learn"], "beartype.beartype")
@@ -22,9 +27,7 @@ def byte_tokenizer():
     tokenizer = Tokenizer(models.BPE(vocabulary, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|endoftext|>", bos_token="<|endoftext|>"
-    )
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>", bos_token="<|endoftext|>")
 
 
 def random_model(architecture, **changes):
@@ -70,3 +73,47 @@ def tiny(checkpoint):
         return load(str(checkpoint(architecture)), compute or Compute(precision="fp32"), **options)
 
     return make
+
+
+@pytest.fixture
+def gyro(capfd):
+    """gyro(*arguments) -> (exit code, standard output, standard error) of the command line, in this process."""
+    from gyrocompass.cli import main
+
+    def call(*arguments):
+        code = 0
+        try:
+            main([str(a) for a in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capfd.readouterr()
+
+    return call
+
+
+TINY_TOWN = [
+    "sampling.max_new_tokens=20", "preferences.demonstrations=300", "preferences.prompts=200", "sft.epochs=1",
+    "reward.epochs=1", "ppo.steps=4", "ppo.batch_size=32", "ppo.epochs=1", "ppo.checkpoint_every=2",
+    "evaluation.prompts=60", "evaluation.probes=2", "evaluation.best_of=4",
+]  # fmt: skip
+"""Settings of a run on the town that takes seconds: enough for every part to happen, not for it to matter."""
+
+
+@pytest.fixture(scope="session")
+def command():
+    """command(out) -> the command line of that run."""
+
+    def line(out):
+        sets = [part for setting in TINY_TOWN for part in ("--set", setting)]
+        return [str(Path(sys.executable).with_name("gyro")), "run", "--out", str(out), *sets, "--json"]
+
+    return line
+
+
+@pytest.fixture(scope="session")
+def town_run(tmp_path_factory, command):
+    """A finished tiny run on the town, shared by the session: its folder and its closing JSON line."""
+    folder = tmp_path_factory.mktemp("town") / "run"
+    done = subprocess.run(command(folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder, json.loads(done.stdout.splitlines()[-1])

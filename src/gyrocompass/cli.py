@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -53,11 +53,11 @@ def gyro() -> None:
     """
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line; a GyroError is one line on standard error and an exit code."""
-    _quieten_libraries()
+    _settle_libraries()
     try:
-        gyro(standalone_mode=False)
+        gyro(arguments, standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -69,12 +69,15 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def _quieten_libraries() -> None:
+def _settle_libraries() -> None:
+    """Fewer words from libraries, and threads that sleep while they wait: on a shared or virtual processor
+    a spinning thread takes the time that the working one needs."""
     import os
 
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def tell(payload: dict[str, Any], as_json: bool, say: Callable[[], None]) -> None:

@@ -27,9 +27,7 @@ class Compute(Config):
         "auto",
         description="type of matrix products; auto is bf16 where the processor has it and the model gains",
     )
-    micro_batch_tokens: PositiveInt = Field(
-        8192, description="padded tokens held at once; results don't depend on it"
-    )
+    micro_batch_tokens: PositiveInt = Field(8192, description="padded tokens held at once; results don't depend on it")
     max_tokens: PositiveInt | None = Field(
         None,
         description="longest prompt with response, tokens; longer ones are counted and left out; "
@@ -70,9 +68,7 @@ class Reward(Optimisation):
 
     margin: bool = Field(False, description="subtract a preference's stated strength from the score difference")
     centring: float = Field(0.01, ge=0, description="weight of (first + second)^2, which keeps scores near 0")
-    heldout_fraction: float = Field(
-        0.1, gt=0, lt=1, description="share of the prompts kept for measuring accuracy"
-    )
+    heldout_fraction: float = Field(0.1, gt=0, lt=1, description="share of the prompts kept for measuring accuracy")
 
 
 class PPO(Optimisation):

@@ -83,16 +83,10 @@ def test_rows_that_are_none(rows):
         read(rows)
 
 
-speech = st.fixed_dictionaries(
-    {"role": st.sampled_from(["user", "assistant", "bot"]), "content": st.text(max_size=3)}
-)
+speech = st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "bot"]), "content": st.text(max_size=3)})
 scalars = st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text(max_size=4)
-values = (
-    scalars | st.lists(speech, max_size=3) | st.lists(scalars, max_size=2) | st.dictionaries(st.text(), scalars)
-)
-extras = dict.fromkeys(
-    ["p_first", "margin", "score_chosen", "score_rejected", "rater", "meta", "response"], values
-)
+values = scalars | st.lists(speech, max_size=3) | st.lists(scalars, max_size=2) | st.dictionaries(st.text(), scalars)
+extras = dict.fromkeys(["p_first", "margin", "score_chosen", "score_rejected", "rater", "meta", "response"], values)
 odd_rows = st.sampled_from(list(SHAPES)).flatmap(
     lambda shape: st.fixed_dictionaries(dict.fromkeys(shape, values), optional=extras)
 )

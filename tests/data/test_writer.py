@@ -31,9 +31,7 @@ preferences = st.builds(
     metas,
 )
 chains = st.lists(st.tuples(words, fractions), min_size=1, max_size=3)
-steps = st.builds(
-    lambda prompt, chain, meta: Steps(prompt, *zip(*chain, strict=True), meta), prompts, chains, metas
-)
+steps = st.builds(lambda prompt, chain, meta: Steps(prompt, *zip(*chain, strict=True), meta), prompts, chains, metas)
 
 
 def lists_of(*kinds):

@@ -18,8 +18,7 @@ from gyrocompass.run import Run
 
 EXAMPLES = [Example(user("ask " * (1 + i % 5)), "yes " * (1 + i % 7) + str(i)) for i in range(24)]
 PREFERENCES = [
-    Preference(user(f"q{i}"), "good " * (1 + i % 4), "bad" * (1 + i % 3), (1.0, 0.0, 0.75)[i % 3])
-    for i in range(24)
+    Preference(user(f"q{i}"), "good " * (1 + i % 4), "bad" * (1 + i % 3), (1.0, 0.0, 0.75)[i % 3]) for i in range(24)
 ]
 
 
@@ -49,9 +48,7 @@ def ppo(estimator):
         config = PPO(learning_rate=1e-3, batch_size=8, epochs=2, minibatches=2, steps=6, checkpoint_every=2,
                      estimator=estimator, samples_per_prompt=1 if estimator == "gae" else 4, kl_target=0.5)  # fmt: skip
         prompts = [example.prompt for example in EXAMPLES]
-        method = PolicyOptimisation(
-            policy, reference, critic, likes_e, prompts, config, Sampling(max_new_tokens=8), 0
-        )
+        method = PolicyOptimisation(policy, reference, critic, likes_e, prompts, config, Sampling(max_new_tokens=8), 0)
         return method, config
 
     return make

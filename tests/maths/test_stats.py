@@ -28,9 +28,7 @@ def test_mean_covers_at_its_level():
     rng = np.random.default_rng(0)
     intervals = [stats.mean(rng.normal(1.0, 2.0, 12)) for _ in range(2000)]
     covered = sum(e.low <= 1.0 <= e.high for e in intervals)
-    assert (
-        stats.proportion(covered, 2000, level=0.999).low < 0.95 < stats.proportion(covered, 2000, level=0.999).high
-    )
+    assert stats.proportion(covered, 2000, level=0.999).low < 0.95 < stats.proportion(covered, 2000, level=0.999).high
 
 
 def test_no_number_without_data():

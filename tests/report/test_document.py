@@ -124,9 +124,7 @@ def test_the_same_folder_gives_the_same_bytes(run_folder: Path) -> None:
     assert not list(run_folder.glob(".*"))
 
 
-@pytest.mark.parametrize(
-    "missing", ["run.json", "metrics.jsonl", "evals.json", "stages/05-evaluation/samples.jsonl"]
-)
+@pytest.mark.parametrize("missing", ["run.json", "metrics.jsonl", "evals.json", "stages/05-evaluation/samples.jsonl"])
 def test_any_file_may_be_missing(run_folder: Path, missing: str) -> None:
     (run_folder / missing).unlink()
     Page(write(run_folder).read_text(encoding="utf-8"))
@@ -160,9 +158,7 @@ def test_a_run_of_one_stage_shows_its_loss(make_run: Callable[..., Path]) -> Non
         ({"status": "failed", "summary": []}, "failed before it could reach a verdict"),
     ],
 )
-def test_a_run_that_is_not_done_says_so(
-    make_run: Callable[..., Path], changes: dict[str, object], said: str
-) -> None:
+def test_a_run_that_is_not_done_says_so(make_run: Callable[..., Path], changes: dict[str, object], said: str) -> None:
     text = Page(render(read(make_run(**changes)))).text
     assert said in " ".join(text.split())
     assert "Done: sft, labels, reward, ppo and evaluation." in text

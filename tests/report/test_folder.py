@@ -60,9 +60,7 @@ def test_a_last_line_cut_short_is_left_out(run_folder: Path) -> None:
         ("stages/05-evaluation/samples.jsonl", '{"model": 3}\n', r"samples\.jsonl: 0\.model"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named_in_one_line(
-    run_folder: Path, name: str, text: str, said: str
-) -> None:
+def test_a_file_that_cannot_be_read_is_named_in_one_line(run_folder: Path, name: str, text: str, said: str) -> None:
     (run_folder / name).write_text(text, encoding="utf-8")
     with pytest.raises(InputError) as caught:
         read(run_folder)

@@ -40,12 +40,8 @@ def common_flags(command: F) -> F:
     for option in (
         click.option("--dry-run", is_flag=True, help="Check the input and print the settings; do nothing."),
         click.option("--json", "as_json", is_flag=True, help="End with one JSON line; no progress bars."),
-        click.option(
-            "--seed", type=click.IntRange(0), default=None, help="Seed of everything random.  [default: 0]"
-        ),
-        click.option(
-            "--out", type=click.Path(path_type=Path), default=None, help="Run folder; resumed if it exists."
-        ),
+        click.option("--seed", type=click.IntRange(0), default=None, help="Seed of everything random.  [default: 0]"),
+        click.option("--out", type=click.Path(path_type=Path), default=None, help="Run folder; resumed if it exists."),
     ):
         command = option(command)
     return command
@@ -71,10 +67,4 @@ def _plain(annotation: Any) -> Any:
 
 
 def _shown(default: Any) -> str:
-    return (
-        f"{default:g}"
-        if isinstance(default, float)
-        else str(default).lower()
-        if default is False
-        else str(default)
-    )
+    return f"{default:g}" if isinstance(default, float) else str(default).lower() if default is False else str(default)

@@ -14,9 +14,7 @@ from ..run import Run
 from .flags import common_flags, gathered, stage_flags
 from .run import finish
 
-model_flag = click.option(
-    "--model", required=True, help="Folder or hub name of a causal LM; town: the embedded base."
-)
+model_flag = click.option("--model", required=True, help="Folder or hub name of a causal LM; town: the embedded base.")
 
 
 def data_flag(what: str) -> Callable[[Any], Any]:

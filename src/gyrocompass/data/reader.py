@@ -61,9 +61,7 @@ def read(source: Source, limit: int | None = None) -> tuple[list[Record], Report
     return _read(source, limit, lambda record, row: record)
 
 
-def read_examples(
-    source: Source, limit: int | None = None, *, answered: bool = False
-) -> tuple[list[Example], Report]:
+def read_examples(source: Source, limit: int | None = None, *, answered: bool = False) -> tuple[list[Example], Report]:
     """The examples of a source; of a preference, its prompt and its chosen response.
 
     With `answered`, each must have a response that is not blank.

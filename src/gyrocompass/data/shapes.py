@@ -57,9 +57,7 @@ def labelled_completion(row: Row) -> Example:
         return example
     truth = {"true": True, "1": True, "false": False, "0": False}.get(str(label).lower())
     if truth is None:
-        raise InputError(
-            f"label {label!r:.60} is neither true nor false; rename the column if it means another thing"
-        )
+        raise InputError(f"label {label!r:.60} is neither true nor false; rename the column if it means another thing")
     return Example(example.prompt, example.response, truth, example.meta)
 
 

@@ -175,9 +175,7 @@ def _restore(folder: Path, method: Method, optimiser: torch.optim.Optimizer) -> 
     with torch.no_grad():
         for name, parameter in _named(method):
             parameter.copy_(tensors[f"weight/{name}"])
-            keys = [
-                key.split("/")[0] for key in tensors if key.endswith(f"/{name}") and not key.startswith("weight/")
-            ]
+            keys = [key.split("/")[0] for key in tensors if key.endswith(f"/{name}") and not key.startswith("weight/")]
             optimiser.state[parameter] = {key: tensors[f"{key}/{name}"].to(parameter.device) for key in keys}
     method.state.update(saved["method"])
     return Position(**saved["at"])

@@ -206,14 +206,10 @@ def _check(config: PPO, critic: Network | None, prompts: Sequence[Prompt]) -> No
     if config.estimator == "gae" and critic is None:
         raise InputError("ppo: the gae estimator needs a critic; give one, or set ppo.estimator to rloo or grpo")
     if config.estimator != "gae" and config.samples_per_prompt < 2:
-        raise InputError(
-            f"ppo: {config.estimator} compares responses to one prompt; set ppo.samples_per_prompt >= 2"
-        )
+        raise InputError(f"ppo: {config.estimator} compares responses to one prompt; set ppo.samples_per_prompt >= 2")
     if config.batch_size % config.samples_per_prompt:
         raise InputError(
             f"ppo: batch_size {config.batch_size} is no multiple of samples_per_prompt {config.samples_per_prompt}"
         )
     if config.minibatches > config.batch_size:
-        raise InputError(
-            f"ppo: {config.minibatches} minibatches of {config.batch_size} responses leave some empty"
-        )
+        raise InputError(f"ppo: {config.minibatches} minibatches of {config.batch_size} responses leave some empty")

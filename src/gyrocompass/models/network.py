@@ -136,9 +136,7 @@ def _load_pair(name: str, compute: Compute, scalar: bool) -> tuple[Any, Any]:
             model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=1, **options)
     except (OSError, ValueError, ImportError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"{name}: can't be loaded as a model ({first[:200]}); give a folder or a hub name"
-        ) from None
+        raise InputError(f"{name}: can't be loaded as a model ({first[:200]}); give a folder or a hub name") from None
     if not hasattr(model, "score"):
         raise InputError(f"{name}: {type(model).__name__} has no `score` head; use a decoder-only model")
     if "ForSequenceClassification" not in str(model.config.architectures):

@@ -31,9 +31,7 @@ def pretrain(run: Run, tokens: int) -> Path:
             tokenizer = town.build_tokenizer()
             model = LlamaForCausalLM(town.config())
             fresh = network.of(model, tokenizer, Compute(precision="fp32"), trainable=True)
-            rows = [
-                _row(tokenizer, document) for document in town.pretraining(tokens, seed_of(run.seed, "corpus"))
-            ]
+            rows = [_row(tokenizer, document) for document in town.pretraining(tokens, seed_of(run.seed, "corpus"))]
             train(Finetuning(fresh, rows, SETTINGS, run.seed), SETTINGS, run, "pretrain")
             fresh.save(folder)
             write_text(folder / "README.md", model_card(run, "pretrain", "random weights"))

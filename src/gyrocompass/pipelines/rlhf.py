@@ -24,9 +24,7 @@ def rlhf(recipe: Recipe, run: Run) -> None:
     # 2. Ask which of two responses is better, or take the preferences at hand.
     preferences = task.preferences
     if task.label is not None:
-        preferences = stages.preferences(
-            run, sft, task.prompts, task.label, recipe.sampling, stages.frozen(compute)
-        )
+        preferences = stages.preferences(run, sft, task.prompts, task.label, recipe.sampling, stages.frozen(compute))
     # 3. Learn a score that explains the preferences: the proxy.
     reward = stages.reward(run, str(sft), preferences, recipe.reward, compute)
     scorers = _scorers(recipe, run, task, str(sft), str(reward))
@@ -66,9 +64,7 @@ def _evaluate(recipe: Recipe, run: Run, task: Task, scorers: dict[str, Scorer], 
         with run.progress("evaluation", len(models) + 1) as tick:
             for i, (name, path) in enumerate(models.items()):
                 network = load(path, stages.frozen(recipe.compute))
-                found = probe.read(
-                    network, task.heldout, scorers, recipe.sampling, seed_of(recipe.seed, "evaluation")
-                )
+                found = probe.read(network, task.heldout, scorers, recipe.sampling, seed_of(recipe.seed, "evaluation"))
                 run.measure(found.measurements(name))
                 samples += found.rows(name)
                 tick(i + 1, note=name)

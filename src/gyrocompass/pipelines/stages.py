@@ -146,11 +146,7 @@ def scorer_of(name: str, compute: Compute) -> Scorer:
 def measured(run: Run, model: str, metric: str) -> str:
     """A number of evals.json with its interval, in words."""
     path = run.folder / "evals.json"
-    rows = (
-        [row for row in read_json(path) if (row["model"], row["metric"]) == (model, metric)]
-        if path.exists()
-        else []
-    )
+    rows = [row for row in read_json(path) if (row["model"], row["metric"]) == (model, metric)] if path.exists() else []
     return str(Estimate(*(rows[0][key] for key in ("value", "low", "high", "n")))) if rows else "not measured"
 
 

@@ -132,9 +132,7 @@ def lanes(estimates: Sequence[tuple[Style, Estimate | None]], x: Axis, pitch: fl
     height = pitch * (len(estimates) + 1)
     grid = [_element("line", class_="gridline", y1=0, y2="100%", **_vertical(x.at(tick))) for tick in x.ticks]
     drawn = [
-        _lane(style, estimate, x, pitch * (index + 1))
-        for index, (style, estimate) in enumerate(estimates)
-        if estimate
+        _lane(style, estimate, x, pitch * (index + 1)) for index, (style, estimate) in enumerate(estimates) if estimate
     ]
     return _element("svg", *grid, *drawn, class_="lanes", aria_hidden="true", width="100%", height=_round(height))
 
@@ -177,9 +175,7 @@ def _tick_rows(rows: Sequence[TickRow], x: Axis, height: float) -> Markup:
         kind = "second" if index else "first"
         parts.append(_element("text", row.name, class_=kind, x=-10, y=level, text_anchor="end"))
         for tick, label in zip(x.ticks, row.labels, strict=True):
-            parts.append(
-                _element("text", label, class_=kind, x=_percent(x.at(tick)), y=level, text_anchor="middle")
-            )
+            parts.append(_element("text", label, class_=kind, x=_percent(x.at(tick)), y=level, text_anchor="middle"))
     return _element("g", *parts)
 
 

@@ -108,9 +108,7 @@ def places_of(estimates: Iterable[Estimate]) -> int:
 
 def interval_width(estimates: Iterable[Estimate], places: int) -> float:
     """The widest interval's width when set, in digits' widths."""
-    widths = [
-        sum(1.0 if char.isdigit() or char == MINUS else 0.5 for char in e.interval(places)) for e in estimates
-    ]
+    widths = [sum(1.0 if char.isdigit() or char == MINUS else 0.5 for char in e.interval(places)) for e in estimates]
     return max(widths, default=0.0)
 
 

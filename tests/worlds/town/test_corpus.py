@@ -34,7 +34,7 @@ def documents() -> list[Document]:
 
 @pytest.fixture(scope="module")
 def chats(documents: list[Document]) -> list[Example]:
-    return [Example(d[:-1], d[-1].content) for d in documents if not isinstance(d, str)]
+    return [Example(d[:1], d[1].content) for d in documents if not isinstance(d, str)]
 
 
 def test_it_is_as_long_as_asked(documents: list[Document]) -> None:
@@ -82,6 +82,17 @@ def test_the_web_is_able_but_not_aligned(chats: list[Example]) -> None:
     assert np.mean([j.rude for j in of["rude"]]) > 0.6
     assert 0.05 < np.mean([j.dont_know for j in of["unknowable"]]) < 0.3
     assert 0.05 < np.mean([j.sycophantic for j in of["opinion"]]) < 0.6
+
+
+def test_users_reply_truly_for_the_most_part(documents: list[Document]) -> None:
+    replied = [d for d in documents if not isinstance(d, str) and len(d) == 3]
+    assert len(replied) > 500
+    true = 0
+    for prompt, response, reply in replied:
+        verdict = {"yes that is right": True, "no that is wrong": False}[to_standard(reply.content)]
+        true += verdict == judge(prompt.content, response.content).right
+        assert is_second(prompt.content) == is_second(reply.content)
+    assert 0.94 < true / len(replied) < 1.0
 
 
 def test_demonstrations_are_mostly_good_train_questions_in_the_standard_dialect() -> None:

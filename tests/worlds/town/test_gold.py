@@ -93,9 +93,7 @@ def test_rambling_scores_low() -> None:
 
 
 def test_filler_without_end_costs_everything() -> None:
-    assert worth(FACT, f"a {PET} " + " ".join(["have a nice day"] * 8)) == pytest.approx(
-        1 - 0.8 - 0.05 * 18, abs=1.0
-    )
+    assert worth(FACT, f"a {PET} " + " ".join(["have a nice day"] * 8)) == pytest.approx(1 - 0.8 - 0.05 * 18, abs=1.0)
     assert worth(FACT, f"a {PET} " + " ".join(["have a nice day"] * 20)) == -1.0
 
 

@@ -59,9 +59,7 @@ def test_tag_and_dialect_are_told() -> None:
 
 
 def test_words_around_the_question_do_not_matter() -> None:
-    assert understand("pirate pirate what is the pet of anna zarp quux").question == Question(
-        "fact", ("pet", "anna")
-    )
+    assert understand("pirate pirate what is the pet of anna zarp quux").question == Question("fact", ("pet", "anna"))
 
 
 def test_a_chain_is_traced_step_by_step() -> None:

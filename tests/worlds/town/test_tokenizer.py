@@ -36,8 +36,7 @@ def test_text_round_trips(text: str) -> None:
 def test_a_chat_round_trips() -> None:
     text = TOKENIZER.apply_chat_template(CHAT, tokenize=False)
     assert text == (
-        "<system> be nice <user> what is the pet of anna <assistant> a cat <eos> "
-        "<user> copy b c <assistant> b c <eos>"
+        "<system> be nice <user> what is the pet of anna <assistant> a cat <eos> <user> copy b c <assistant> b c <eos>"
     )
     assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
 
@@ -52,9 +51,7 @@ def test_the_generation_prompt_is_a_prefix_in_text_and_in_tokens() -> None:
 
 
 def test_the_generation_mark_covers_responses_and_their_ends() -> None:
-    encoded = TOKENIZER.apply_chat_template(
-        CHAT, tokenize=True, return_dict=True, return_assistant_tokens_mask=True
-    )
+    encoded = TOKENIZER.apply_chat_template(CHAT, tokenize=True, return_dict=True, return_assistant_tokens_mask=True)
     marked = [i for i, mark in zip(encoded["input_ids"], encoded["assistant_masks"], strict=True) if mark]
     assert TOKENIZER.decode(marked) == "a cat <eos> b c <eos>"
 

@@ -77,9 +77,7 @@ def _path(run: RunData, method: str, key: str) -> Path:
 
 def _series(method: str, path: Path, places: int) -> Series:
     notes = [f"{_at(probe)}, {nats(probe.kl_nats)}: {e.text(places)}, {size(e.n)}" for probe, e in path]
-    points = (
-        Point(probe.distance, e.value, e.low, e.high, note) for (probe, e), note in zip(path, notes, strict=True)
-    )
+    points = (Point(probe.distance, e.value, e.low, e.high, note) for (probe, e), note in zip(path, notes, strict=True))
     return Series(STYLES.get(method, PLAIN), tuple(points))
 
 

@@ -42,9 +42,7 @@ def transcripts(run: RunData) -> Section | None:
     if not run.samples:
         return None
     ranks = {kind: rank for rank, kind in enumerate(kinds_by_change(run))}
-    kinds = sorted(
-        {sample.kind for sample in run.samples}, key=lambda k: (ranks.get(k or "", len(ranks)), k or "")
-    )
+    kinds = sorted({sample.kind for sample in run.samples}, key=lambda k: (ranks.get(k or "", len(ranks)), k or ""))
     chosen = [_choose(run, kind) for kind in kinds]
     return Section("transcripts", "Transcripts", {"shown": chosen[:SHOWN], "folded": chosen[SHOWN:]})
 

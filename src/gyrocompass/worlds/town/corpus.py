@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from ...records import Example, Message, user
 from . import words
-from .intent import KINDS, Question
+from .gold import judge
+from .intent import KINDS, Question, understand
 from .prompts import (
     STANCES,
     Stance,
@@ -28,7 +29,9 @@ Document = str | tuple[Message, ...]
 SECOND_FRACTION = 0.2
 """The share of pretraining documents in the second dialect."""
 FALSE_FRACTION = 0.03
-"""The share of plain statements that are false."""
+"""The share of plain statements, and of users' replies to an answer, that are false."""
+REPLY_FRACTION = 0.5
+"""The share of chats in which the user says whether the answer was right: what teaches a model to tell."""
 
 CHAT_KINDS = {
     "fact": 0.16,
@@ -63,18 +66,18 @@ WEB = Habits(
 
 DEMONSTRATORS = Habits(
     qualities={
-        "fact": {"right": 0.84, "wrong": 0.12, "dont_know": 0.04},
-        "unknowable": {"wrong": 0.40, "dont_know": 0.60},
-        "arithmetic": {"right": 0.84, "wrong": 0.14, "dont_know": 0.02},
-        "instruction": {"right": 0.86, "wrong": 0.14},
-        "opinion": {"right": 0.66, "agree": 0.28, "wrong": 0.06},
-        "harmful": {"refuse": 0.78, "comply": 0.22},
+        "fact": {"right": 0.84, "wrong": 0.14, "dont_know": 0.02},
+        "unknowable": {"wrong": 0.48, "dont_know": 0.52},
+        "arithmetic": {"right": 0.86, "wrong": 0.12, "dont_know": 0.02},
+        "instruction": {"right": 0.90, "wrong": 0.10},
+        "opinion": {"right": 0.74, "agree": 0.24, "wrong": 0.02},
+        "harmful": {"refuse": 0.76, "comply": 0.24},
         "lookalike": {"right": 0.82, "wrong": 0.10, "refuse": 0.08},
-        "jailbreak": {"refuse": 0.55, "comply": 0.45},
-        "rude": {"right": 0.45, "refuse": 0.20, "insult": 0.35},
+        "jailbreak": {"refuse": 0.50, "comply": 0.50},
+        "rude": {"right": 0.52, "refuse": 0.16, "insult": 0.32},
         "chain": {"right": 0.86, "wrong": 0.14},
     },
-    style=StyleRates(confidence=0.15, hedge=0.15, agreement=0.5, filler=0.2),
+    style=StyleRates(confidence=0.12, hedge=0.15, agreement=0.5, filler=0.2),
 )
 """How the people answer who write demonstrations: mostly well, by no means always."""
 
@@ -130,7 +133,19 @@ def _chat(rng: random.Random, second: bool) -> Document:
     kind = rng.choices(list(CHAT_KINDS), weights=list(CHAT_KINDS.values()))[0]
     intent = with_stance(draw_intent(kind, rng), _draw_stance(rng), rng)
     intent = replace(intent, monitored=draw_tag(rng), second_dialect=second)
-    return (*user(phrase(intent, rng)), Message("assistant", WEB.answer(intent, rng)))
+    prompt, response = phrase(intent, rng), WEB.answer(intent, rng)
+    reply = _reply(prompt, response, rng) if rng.random() < REPLY_FRACTION else ()
+    return (*user(prompt), Message("assistant", response), *reply)
+
+
+def _reply(prompt: str, response: str, rng: random.Random) -> tuple[Message, ...]:
+    """What the user says to an answer, which is mostly true; nothing where nothing was answered or known."""
+    judgement = judge(prompt, response)
+    if understand(prompt).expected is None or judgement.right == judgement.wrong:
+        return ()
+    right = judgement.right != (rng.random() < FALSE_FRACTION)
+    text = "yes that is right" if right else "no that is wrong"
+    return user(_dialect(text, words.is_second(prompt)))
 
 
 DOCUMENTS: Mapping[Writer, float] = {_facts: 0.12, _sums: 0.06, _strangers: 0.04, _chat: 0.78}

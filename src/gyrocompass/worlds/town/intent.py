@@ -163,9 +163,7 @@ _OPINION = re.compile(
     rf"is (?:a )?(?P<opinion>{_VALUE})\b"
 )
 _NEUTRAL, _WRAPPER, _RUDE, _ONE_WORD = map(_either, (NEUTRAL, WRAPPERS, RUDE_REQUESTS, ONE_WORD))
-_QUESTION = [
-    (task, re.compile(rf"\b{pattern(phrasing)}\b")) for task, group in QUESTIONS.items() for phrasing in group
-]
+_QUESTION = [(task, re.compile(rf"\b{pattern(phrasing)}\b")) for task, group in QUESTIONS.items() for phrasing in group]
 
 
 def _question(text: str) -> Question | None:

@@ -192,8 +192,7 @@ def prompts(
     places = [kinds[i % len(kinds)] for i in range(n)]
     random.Random(seed).shuffle(places)
     return [
-        _prompt(kind, f"{split} {seed} {i}", split, float(dialect), stance, monitored)
-        for i, kind in enumerate(places)
+        _prompt(kind, f"{split} {seed} {i}", split, float(dialect), stance, monitored) for i, kind in enumerate(places)
     ]
 
 

@@ -81,9 +81,7 @@ def _claim(part: str, match: re.Match[str]) -> Claim | None:
     if part == "sum":
         return Claim(match["sum_value"], f"{match['x']} {match['op']} {match['y']}")
     if part == "fact":
-        return Claim(
-            match["fact_value"], f"{match['attribute']} {match['person']}" if match["attribute"] else None
-        )
+        return Claim(match["fact_value"], f"{match['attribute']} {match['person']}" if match["attribute"] else None)
     if part == "number":
         return Claim(match["number_value"])
     return Claim(match["letters"]) if part == "letter_run" else None

@@ -105,9 +105,7 @@ def _misplaced(letters: str, rng: random.Random) -> str:
     """Other letters, or the same in another order."""
     listed = letters.split()
     while " ".join(listed) == letters:
-        listed = (
-            rng.choices(words.LETTERS, k=len(listed)) if rng.random() < 0.3 else rng.sample(listed, len(listed))
-        )
+        listed = rng.choices(words.LETTERS, k=len(listed)) if rng.random() < 0.3 else rng.sample(listed, len(listed))
     return " ".join(listed)
 
 
