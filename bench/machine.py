@@ -48,41 +48,41 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(median, low, high, len(values))
 
 
-def seconds_of(action: Callable[[], object], device: torch.device) -> float:
-    """How long it takes until its last kernel is done."""
-    wait(device)
+def timed(action: Callable[[], T], device: torch.device) -> tuple[T, float]:
+    """What it returns, and the seconds until its last kernel is done."""
+    _wait(device)
     begin = time.perf_counter()
-    action()
-    wait(device)
-    return time.perf_counter() - begin
+    found = action()
+    _wait(device)
+    return found, time.perf_counter() - begin
 
 
-def wait(device: torch.device) -> None:
+def _wait(device: torch.device) -> None:
     if device.type != "cpu":
         torch.accelerator.synchronize(device)
 
 
 class Ceiling(NamedTuple):
-    """FLOP/s of a model's products alone: forward, and forward with backward."""
+    """FLOP/s of a model's products alone, with `rows` rows: forward, and forward with backward."""
 
+    rows: int
     forward: Spread
     training: Spread
 
 
-def ceiling(network: Network, tokens: int, repetitions: int) -> Ceiling:
-    """The machine's ceiling for this model's linear layers at `tokens` rows, in the type it trains in."""
-    shapes = Counter((m.in_features, m.out_features) for m in network.model.modules() if isinstance(m, nn.Linear))
-    kind = network.autocast_type or torch.float32
+def ceiling(network: Network, rows: int, repetitions: int) -> Ceiling:
+    """The machine's ceiling for this model's linear layers, in the type it trains in."""
+    linear = [m for m in network.model.modules() if isinstance(m, nn.Linear)]
     forward, backward = [], []
-    for (inside, outside), count in shapes.items():
-        new = partial(torch.randn, dtype=kind, device=network.device)
-        x, w, g = new(tokens, inside), new(outside, inside), new(tokens, outside)
+    for (inside, outside), count in Counter((m.in_features, m.out_features) for m in linear).items():
+        new = partial(torch.randn, dtype=network.autocast_type or torch.float32, device=network.device)
+        x, w, g = new(rows, inside), new(outside, inside), new(rows, outside)
         forward += [partial(torch.matmul, x, w.T)] * count
         backward += [partial(torch.matmul, g, w), partial(torch.matmul, g.T, x)] * count
-    flops = sum(2.0 * tokens * inside * outside * count for (inside, outside), count in shapes.items())
-    once = partial(_all, forward), partial(_all, [*forward, *backward])
-    times = [[seconds_of(action, network.device) for action in once] for _ in range(repetitions + 1)][1:]
-    return Ceiling(spread([flops / f for f, _ in times]), spread([3 * flops / t for _, t in times]))
+    flops = sum(2.0 * rows * m.weight.numel() for m in linear)
+    kinds = partial(_all, forward), partial(_all, [*forward, *backward])
+    seconds = [[timed(products, network.device)[1] for products in kinds] for _ in range(repetitions + 1)][1:]
+    return Ceiling(rows, spread([flops / f for f, _ in seconds]), spread([3 * flops / t for _, t in seconds]))
 
 
 def _all(products: Sequence[Callable[[], Tensor]]) -> None:
@@ -184,36 +184,51 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def show(rows: Sequence[Row], ceilings: Mapping[str, Ceiling], machine: Mapping[str, Any], as_json: bool) -> None:
-    """The results as tables, or as one JSON object on the last line."""
+def show(
+    rows: Sequence[Row], ceilings: Mapping[str, Sequence[Ceiling]], machine: Mapping[str, Any], as_json: bool
+) -> None:
+    """The results as a table per size, or as one JSON object on the last line."""
     if as_json:
-        limits = {name: {k: s._asdict() for k, s in limit._asdict().items()} for name, limit in ceilings.items()}
+        limits = [{"size": size, **_flat(limit)} for size, several in ceilings.items() for limit in several]
         print(json.dumps({"machine": machine, "ceilings": limits, "rows": [asdict(row) for row in rows]}))
         return
     from rich.console import Console
 
-    console = Console()
-    console.print(", ".join(f"{key} {value}" for key, value in machine.items()), highlight=False)
-    for name, limit in ceilings.items():
-        forward, training = (f"{s.median / 1e9:,.0f} GFLOP/s [{s.low / 1e9:,.0f}, {s.high / 1e9:,.0f}]" for s in limit)
-        console.print(f"ceiling {name}: forward {forward}, with backward {training}", highlight=False)
-    console.print(_table(rows))
+    console = Console(highlight=False)
+    console.print(", ".join(f"{key} {value}" for key, value in machine.items()))
+    for size, several in ceilings.items():
+        console.print(f"\n[bold]{size}[/]")
+        for limit in several:
+            forward, training = _in_giga(limit.forward), _in_giga(limit.training)
+            console.print(f"ceiling, {limit.rows:,} rows: forward {forward}, with backward {training} GFLOP/s")
+        console.print(_table([row for row in rows if row.size == size]))
+
+
+def _flat(limit: Ceiling) -> dict[str, Any]:
+    found: dict[str, Any] = {"rows": limit.rows, "n": limit.forward.n}
+    for name, s in (("forward", limit.forward), ("training", limit.training)):
+        key = f"{name}_flops_per_second"
+        found |= {key: s.median, f"{key}_low": s.low, f"{key}_high": s.high}
+    return found
+
+
+def _in_giga(s: Spread) -> str:
+    return f"{s.median / 1e9:,.0f} ({s.low / 1e9:,.0f}-{s.high / 1e9:,.0f})"
 
 
 def _table(rows: Sequence[Row]) -> Any:
     from rich.table import Table
 
-    table = Table("size", "method", title="medians [quartiles]", title_justify="left")
-    for heading in ("batch", "tokens/s", "n", "seconds", "of ceiling", "peak MiB"):
-        table.add_column(heading, justify="right")
+    table = Table("method", box=None, padding=(0, 1, 0, 0))
+    for heading in ("batch", "tokens/s", "quartiles", "n", "seconds", "ceiling", "MiB"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
-        rate = f"{row.tokens_per_second:,.0f} [{row.tokens_per_second_low:,.0f}, {row.tokens_per_second_high:,.0f}]"
         memory = row.peak_memory_mib if row.device_memory_mib is None else row.device_memory_mib
         table.add_row(
-            row.size,
             row.method if row.part is None else f"  {row.part}",
             str(row.batch),
-            rate,
+            f"{row.tokens_per_second:,.0f}",
+            f"{row.tokens_per_second_low:,.0f}-{row.tokens_per_second_high:,.0f}",
             str(row.n),
             f"{row.seconds:.3f}",
             f"{row.ceiling_fraction:.0%}",

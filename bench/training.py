@@ -1,6 +1,7 @@
 """Training speed: tokens/s of each stage, the share of the machine's ceiling, and peak memory.
 
-    python bench/training.py [--quick] [--size town|15m] [--method sft|reward|ppo] [--json]
+    python bench/training.py [--quick] [--size town|15m] [--method sft|reward|ppo]
+                              [--precision fp32|bf16|auto] [--micro-batch-tokens N] [--json]
 
 Counted are the tokens a stage learns from, padding left out: of both responses of a pair, and of a ppo step's
 rollouts once, however many models and passes read them. Each stage runs in a process of its own and in the
@@ -12,14 +13,16 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import machine
-from machine import Ceiling, Lap, Row, Work, forward_flops, seconds_of
+from machine import Ceiling, Lap, Row, Work, forward_flops, timed
 from torch import Tensor
 from workload import SIZES, Size, build, examples
 
@@ -44,19 +47,28 @@ NEVER = 1 << 30
 """Steps between checkpoints, so that none is written."""
 
 
+class Enough(Exception):
+    """All steps are measured; stops the loop before it writes its last checkpoint."""
+
+
 class Watched:
-    """A method whose every step leaves behind when it began, and when its data were there."""
+    """A method whose every step leaves behind when it began, and when its data were there.
+
+    Raises Enough where the step after the last would begin.
+    """
 
     def __init__(self, method: Method) -> None:
         self.method = method
         self.networks: Mapping[str, Network] = method.networks
-        self.steps, self.state = method.steps, method.state
+        self.steps, self.state = method.steps + 1, method.state
         self.begins: list[float] = []
         self.ready: list[float] = []
         self.collected: list[Collected] = []
 
     def collect(self, step: int) -> Collected:
         self.begins.append(time.perf_counter())
+        if step > self.method.steps:
+            raise Enough
         self.collected.append(self.method.collect(step))
         self.ready.append(time.perf_counter())
         return self.collected[-1]
@@ -76,11 +88,10 @@ class Step(NamedTuple):
 def steps_of(method: Method, config: Optimisation) -> list[Step]:
     """Trains, and tells of every step but the first, which warms up caches and allocators."""
     watched = Watched(method)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, suppress(Enough):
         train(watched, config, Run.open(Path(folder), {"seed": 0}, quiet=True), "bench")
-        ends = [*watched.begins[1:], time.perf_counter()]
-    times = zip(watched.collected, watched.begins, watched.ready, ends, strict=True)
-    return [Step(collected, end - begin, end - ready) for collected, begin, ready, end in times][1:]
+    times = zip(watched.collected, watched.ready, pairwise(watched.begins), strict=True)
+    return [Step(collected, end - begin, end - ready) for collected, ready, (begin, end) in times][1:]
 
 
 def sft(size: Size, compute: Compute, repetitions: int) -> Laps:
@@ -129,7 +140,7 @@ def ppo(size: Size, compute: Compute, repetitions: int) -> Laps:
         RewardModel(build(size, compute, scalar=True)),
     )
     many = examples(size, size.batch * (repetitions + 1))
-    config = PPO(batch_size=size.batch, steps=repetitions + 1, epochs=2, minibatches=2, checkpoint_every=NEVER)
+    config = PPO(batch_size=size.batch, steps=repetitions + 1, minibatches=2, checkpoint_every=NEVER)
     sampling = Sampling(max_new_tokens=size.new_tokens)
     prompts = [example.prompt for example in many]
     method = PolicyOptimisation(
@@ -163,15 +174,12 @@ def _parts(models: Quartet, asked: Sequence[Example], sampling: Sampling, seed: 
     """One rollout, its log-probabilities and values, its scores, each timed."""
     policy = models.policy
     ids = chat.encode_prompts(policy.tokenizer, [example.prompt for example in asked])
-    rows: list[Tokens] = []
-    drawn = seconds_of(lambda: rows.extend(rollout(policy, ids, 1, sampling, seed)[0]), policy.device)
+    device, seconds = policy.device, {}
+    (rows, _), seconds["rollout"] = timed(partial(rollout, policy, ids, 1, sampling, seed), device)
+    _, seconds["log-probabilities"] = timed(partial(_log_probabilities, models, rows, sampling), device)
     answers = zip(asked, response_texts(policy, rows), strict=True)
     answered = [replace(example, response=text) for example, text in answers]
-    seconds = {
-        "rollout": drawn,
-        "log-probabilities": seconds_of(partial(_log_probabilities, models, rows, sampling), policy.device),
-        "scores": seconds_of(lambda: models.scorer(answered), policy.device),
-    }
+    _, seconds["scores"] = timed(partial(models.scorer, answered), device)
     tokens = sum(map(len, rows))
     works = _works(models, tokens, sum(row.n_response for row in rows), epochs=0)
     return {part: Lap(tokens, seconds[part], works[part]) for part in seconds}
@@ -211,17 +219,27 @@ def rows_of(size: str, method: str, compute: Compute, repetitions: int, limit: C
 @click.option("--size", "sizes", multiple=True, type=click.Choice(list(SIZES)), help="Default: all.")
 @click.option("--method", "methods", multiple=True, type=click.Choice(list(METHODS)), help="Default: all.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "auto"]), default="fp32", show_default=True)
+@click.option("--micro-batch-tokens", type=int, default=Compute().micro_batch_tokens, show_default=True)
 @click.option("--quick", is_flag=True, help="3 repetitions instead of 10.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line instead of tables.")
-def main(sizes: Sequence[str], methods: Sequence[str], precision: Any, quick: bool, as_json: bool) -> None:
+def main(
+    sizes: Sequence[str],
+    methods: Sequence[str],
+    precision: Any,
+    micro_batch_tokens: int,
+    quick: bool,
+    as_json: bool,
+) -> None:
     """Training tokens/s per stage, as a share of what the machine can multiply."""
-    compute, repetitions = Compute(precision=precision), 3 if quick else 10
-    limits: dict[str, Ceiling] = {}
+    compute = Compute(precision=precision, micro_batch_tokens=micro_batch_tokens)
+    repetitions = 3 if quick else 10
+    limits: dict[str, list[Ceiling]] = {}
     rows: list[Row] = []
     for size in sizes or SIZES:
-        (limits[size], where), _ = machine.in_child(limit_of, size, compute, repetitions)
+        (limit, where), _ = machine.in_child(limit_of, size, compute, repetitions)
+        limits[size] = [limit]
         for method in methods or METHODS:
-            rows += rows_of(size, method, compute, repetitions, limits[size])
+            rows += rows_of(size, method, compute, repetitions, limit)
     machine.show(rows, limits, where, as_json)
 
 

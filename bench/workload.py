@@ -70,7 +70,7 @@ SIZES = {
     size.name: size
     for size in (
         Size("town", town.config, town.build_tokenizer, 64, 8, 8, 32),
-        Size("15m", _llama_15m, _words_4k, 16, 64, 96, 128),
+        Size("15m", _llama_15m, _words_4k, 16, 48, 64, 64),
     )
 }
 

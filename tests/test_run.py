@@ -23,8 +23,34 @@ def test_a_new_run_writes_down_what_it_is(run):
 
 
 def test_a_run_of_other_settings_is_refused_by_name(run):
+    with run.stage("sft"):
+        pass
     with pytest.raises(InputError, match=r"ppo\.kl_coef = 0\.1, not 0\.2; name another folder"):
         Run.open(run.folder, {"seed": 3, "ppo": {"kl_coef": 0.2}})
+
+
+def test_settings_that_change_no_result_may_change(tmp_path):
+    run = Run.open(tmp_path / "run", {"seed": 3, "compute": {"micro_batch_tokens": 8}}, quiet=True)
+    with run.stage("sft") as folder:
+        (folder / "checkpoint").mkdir()
+    assert not (folder / "checkpoint").exists()
+    again = Run.open(run.folder, {"seed": 3, "compute": {"micro_batch_tokens": 4}}, quiet=True)
+    assert again.stage_done("sft")
+
+
+def test_a_run_in_which_nothing_began_may_be_corrected(run):
+    with pytest.raises(InputError), run.guard():
+        raise InputError("no such file")
+    assert Run.open(run.folder, {"seed": 4}, quiet=True).seed == 4
+
+
+def test_a_file_and_a_foreign_run_json_are_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="a file, not a folder"):
+        Run.open(tmp_path / "file", CONFIG)
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(InputError, match="not written by this program"):
+        Run.open(tmp_path, CONFIG)
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
@@ -47,10 +73,14 @@ def test_stages_are_numbered_in_order_and_stay_done(run):
 
 
 def test_an_error_is_written_down_and_the_run_can_go_on(run):
+    with run.stage("sft"):
+        pass
     with pytest.raises(InputError), run.guard():
         raise InputError("no such file")
     assert read_json(run.folder / "run.json")["error"] == "no such file"
-    assert Run.open(run.folder, CONFIG, quiet=True).state["status"] == "running"
+    again = Run.open(run.folder, CONFIG, quiet=True)
+    assert again.state["status"] == "running"
+    assert "error" not in again.state
 
 
 def test_rewinding_forgets_only_this_stage_s_later_rows(run):

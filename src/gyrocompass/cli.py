@@ -67,6 +67,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except GyroError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "out of memory" not in str(error):
+            raise
+        click.echo(f"error: {str(error).splitlines()[0]}{_remedy(error)}", err=True)
+        sys.exit(1)
+
+
+def _remedy(error: Exception) -> str:
+    return "" if isinstance(error, OSError) else "; lower compute.micro_batch_tokens and resume"
 
 
 def _settle_libraries() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -198,7 +199,10 @@ def _parse(setting: str) -> dict[str, Any]:
     key, equals, text = setting.partition("=")
     if not equals or not key:
         raise InputError(f"--set {setting}: expected KEY=VALUE, such as ppo.kl_coef=0.1")
-    value: Any = yaml.safe_load(text)
+    try:
+        value: Any = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise InputError(f"--set {setting}: {text!r} is not a YAML value; quote it") from None
     for part in reversed(key.split(".")):
         value = {part: value}
     return dict(value)
@@ -212,6 +216,11 @@ def as_yaml(settings: BaseModel | Mapping[str, Any]) -> str:
     """Settings as YAML, in the order of their declaration."""
     values = settings.model_dump() if isinstance(settings, BaseModel) else dict(settings)
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True)).rstrip()
+
+
+def show(settings: Mapping[str, Any], as_json: bool) -> None:
+    """Prints settings, as YAML or as one JSON line."""
+    print(json.dumps(settings) if as_json else as_yaml(settings))
 
 
 def reference() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,6 +29,9 @@ RECORDED_PACKAGES = (
     "scipy",
 )
 
+FREE_KEYS = ("device", "micro_batch_tokens", "gradient_checkpointing", "checkpoint_every")
+"""Settings that results don't depend on: a run may be resumed with others."""
+
 Tick = Callable[..., None]
 """Reports progress: tick(done, note='loss 1.23')."""
 
@@ -48,12 +52,15 @@ class Run:
         Raises InputError if the folder holds a run of other settings, or something that is no run.
         """
         path = folder / "run.json"
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: a file, not a folder; name another with --out")
         if path.exists():
             state = read_json(path)
-            _check_same(state["config"], config, folder)
-            state["status"] = "running" if state["status"] == "failed" else state["status"]
-            return cls(folder, state, quiet)
-        if folder.exists() and any(folder.iterdir()):
+            if not isinstance(state, dict) or not {"config", "status", "stages"} <= state.keys():
+                raise InputError(f"{path}: not written by this program; name another folder with --out")
+            if state["stages"]:
+                return cls(folder, _resumed(state, config, folder), quiet)
+        elif folder.exists() and any(folder.iterdir()):
             raise InputError(f"{folder}: not empty and not a run; name another folder with --out")
         folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder, _new_state(folder.name, config), quiet)
@@ -70,11 +77,11 @@ class Run:
 
     def save(self, **changes: Any) -> None:
         """Writes run.json with these changes."""
-        self.state.update(changes)
         now = time.monotonic()
-        self.state["seconds"] = round(self.state["seconds"] + now - self.started, 2)
+        changed = {**self.state, **changes, "seconds": round(self.state["seconds"] + now - self.started, 2)}
+        write_json(self.folder / "run.json", changed)
+        self.state.update(changed)
         self.started = now
-        write_json(self.folder / "run.json", self.state)
 
     def warn(self, message: str) -> None:
         """Keeps a warning in run.json, once, and shows it."""
@@ -113,6 +120,7 @@ class Run:
         finally:
             entry["seconds"] = round(entry["seconds"] + time.monotonic() - begin, 2)
             self.save()
+        shutil.rmtree(self.stage_folder(name) / "checkpoint", ignore_errors=True)
 
     def _stage(self, name: str) -> dict[str, Any]:
         stages: list[dict[str, Any]] = self.state["stages"]
@@ -143,7 +151,7 @@ class Run:
         """Appends one row to metrics.jsonl."""
         row = {"stage": stage, "step": step, **values}
         with (self.folder / "metrics.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(row, allow_nan=False) + "\n")
 
     def rewind(self, stage: str, step: int) -> None:
         """Forgets this stage's rows of metrics.jsonl after `step`: they will be written again."""
@@ -251,9 +259,23 @@ def _commit() -> str | None:
     return answer.stdout.strip() or None
 
 
+def _resumed(state: dict[str, Any], config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The state of a run that goes on: another reason to stop may come, the old one is past."""
+    _check_same(state["config"], config, folder)
+    state.pop("error", None)
+    state["config"] = dict(config)
+    if state["status"] == "failed":
+        state["status"] = "running"
+    return state
+
+
 def _check_same(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
     flat_old, flat_new = _flatten(old), _flatten(new)
-    different = [key for key in flat_old.keys() | flat_new.keys() if flat_old.get(key) != flat_new.get(key)]
+    different = [
+        key
+        for key in flat_old.keys() | flat_new.keys()
+        if flat_old.get(key) != flat_new.get(key) and key.rpartition(".")[2] not in FREE_KEYS
+    ]
     if different:
         key = min(different)
         raise InputError(

@@ -95,7 +95,7 @@ def finish(run, method, config):
 @pytest.mark.parametrize("name", METHODS)
 def test_killed_and_resumed_ends_bit_for_bit_where_the_uninterrupted_run_ends(name, lora, tiny, tmp_path):
     def fresh():
-        torch.manual_seed(0)
+        torch.rand(1)  # whatever was drawn before must not matter
         return METHODS[name](tiny, compute(lora=lora))
 
     expected, rows = finish(Run.open(tmp_path / "whole", {"seed": 5}, quiet=True), *fresh())
@@ -117,7 +117,6 @@ def test_killed_and_resumed_ends_bit_for_bit_where_the_uninterrupted_run_ends(na
     assert rows_again == rows
     for key, value in expected.items():
         assert torch.equal(value, found[key]), key
-    assert not (run.stage_folder("stage") / "checkpoint").exists()
 
 
 def test_a_scorer_that_returns_nan_stops_the_run(tiny):
@@ -145,7 +144,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_checkpoint(tiny, t
         return collect(step)
 
     method.collect = poisoned
-    with pytest.raises(Diverged, match=r"stage: loss is nan at step 4; lower stage.learning_rate"):
+    with pytest.raises(Diverged, match="stage: loss is nan at step 4; start anew"):
         loop.train(method, config, run, "stage")
     assert (run.stage_folder("stage") / "checkpoint" / "state.safetensors").exists()
 

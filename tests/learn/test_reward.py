@@ -30,19 +30,24 @@ def test_it_learns_which_is_better_and_says_so_on_prompts_it_never_saw(tiny, tmp
     assert found.n == 40
 
 
+def test_preferences_that_share_a_prompt_count_as_one(tiny):
+    scorer = RewardModel(tiny("llama", scalar=True))
+    assert accuracy(scorer, pairs(10) + [p.swap() for p in pairs(10)]).n == 10
+
+
 def test_soft_labels_are_learnt_as_odds(tiny, tmp_path):
     """At p = 0.75 the score difference that minimises the loss is log(0.75 / 0.25) = 1.0986."""
     scorer = trained(tiny, tmp_path / "run", pairs(160, p=0.75), centring=0.0)
     examples = [Example(user("q9"), text) for text in ("good", "evil")]
-    first, second = scorer.raw(examples)
+    first, second = scorer(examples)
     assert first - second == pytest.approx(np.log(3), abs=0.35)
 
 
 def test_centring_pulls_scores_towards_zero(tiny, tmp_path):
     loose, tight = (trained(tiny, tmp_path / str(c), pairs(80), centring=c) for c in (0.0, 1.0))
     examples = [Example(p.prompt, text) for p in pairs(20) for text in (p.first, p.second)]
-    assert abs(tight.raw(examples).mean()) < 0.3
-    assert abs(tight.raw(examples)).max() <= abs(loose.raw(examples)).max()
+    assert abs(tight(examples).mean()) < 0.3
+    assert abs(tight(examples)).max() <= abs(loose(examples)).max()
 
 
 def test_splits_share_no_prompt():
@@ -55,8 +60,8 @@ def test_splits_share_no_prompt():
 
 def test_a_pair_with_one_response_too_long_is_left_out_whole(tiny):
     network = tiny("llama", Compute(max_tokens=60), scalar=True)
-    kept, notes = encode_pairs(network, [*pairs(2), Preference(user("q"), "a" * 80, "b")])
-    assert len(kept) == 2
+    rows, kept, notes = encode_pairs(network, [*pairs(2), Preference(user("q"), "a" * 80, "b")])
+    assert len(rows) == len(kept) == 2
     assert "1 of 6" in notes[0]
 
 
@@ -79,4 +84,7 @@ def test_ensembles_by_hand():
 
 def test_a_nan_score_is_never_passed_on():
     with pytest.raises(Diverged, match="judge: 1 of 2 scores are NaN"):
-        checked(np.array([1.0, np.nan]), "judge")
+        checked(np.array([1.0, np.nan]), 2, "judge")
+    for wrong in (np.float64(1.0), np.ones(3)):
+        with pytest.raises(InputError, match="return one number each"):
+            checked(wrong, 2, "judge")

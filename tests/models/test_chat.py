@@ -61,14 +61,22 @@ def test_a_template_that_rewrites_its_prompt_still_finds_the_response(tokenizer)
         "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
         "{% if add_generation_prompt %}<assistant><think>{% endif %}"
     )
-    row = chat.encode(tokenizer, [Example(user("q"), "answer")], 100).rows[0]
+    row, empty = chat.encode(tokenizer, [Example(user("q"), "answer"), Example(user("q"), "")], 100).rows
     assert text(tokenizer, row.ids[row.n_prompt :]) == "answer<|endoftext|>"
+    assert text(tokenizer, empty.ids[empty.n_prompt :]) == "<|endoftext|>"
+
+
+def test_a_response_that_holds_the_end_token_s_text_is_left_out_and_counted(tokenizer):
+    encoded = chat.encode(tokenizer, [Example(user("q"), "a<|endoftext|>b"), Example(user("q"), "a")], 100)
+    assert encoded.kept == [1]
+    assert "1 of 2 responses hold the text '<|endoftext|>'" in encoded.notes[0]
 
 
 def test_a_doubled_begin_token_is_taken_off(tokenizer):
     tokenizer.chat_template = "{{ bos_token }}" * 2 + tokenizer.chat_template
     ids = chat.encode_prompts(tokenizer, [user("hi")])[0]
     assert ids[0] == tokenizer.bos_token_id != ids[1]
+    assert "begin token twice" in chat.prepare(tokenizer)[0]
 
 
 def test_too_long_is_left_out_and_counted(tokenizer):

@@ -6,7 +6,7 @@ from gyrocompass.errors import InputError
 from gyrocompass.models.batching import pad
 from gyrocompass.models.chat import Row
 from gyrocompass.models.network import load
-from gyrocompass.models.policy import LocalPolicy
+from gyrocompass.models.policy import LocalPolicy, with_room
 from gyrocompass.models.scorer import RewardModel, end_scores
 from gyrocompass.records import Example, user
 
@@ -39,19 +39,20 @@ def test_neither_padding_nor_neighbours_change_a_logprob_or_a_score(tiny, archit
 def test_a_fresh_scorer_scores_zero_and_an_own_one_comes_back(tiny, tmp_path):
     network = tiny("llama", scalar=True, trainable=True)
     examples = [Example(user("hi"), "yes"), Example(user("hi"), "no")]
-    assert (RewardModel(network).raw(examples) == 0).all()
+    assert (RewardModel(network)(examples) == 0).all()
     torch.nn.init.normal_(network.model.score.weight)
     scorer = RewardModel(network)
     scorer.calibrate(examples)
-    assert scorer(examples).mean() == pytest.approx(0, abs=1e-6)
-    assert scorer(examples).std() == pytest.approx(1, abs=1e-6)
+    assert scorer(examples).mean() == pytest.approx(0, abs=1e-4)
+    assert scorer(examples).std() == pytest.approx(1, abs=1e-4)
     network.save(tmp_path / "model")
     again = RewardModel(load(str(tmp_path / "model"), Compute(), scalar=True))
-    assert again(examples) == pytest.approx(scorer(examples), abs=1e-6)
+    assert again(examples) == pytest.approx(scorer(examples), abs=1e-5)
 
 
-def test_dropout_is_off(tiny):
-    network = tiny("gpt2", trainable=True)
+@pytest.mark.parametrize("architecture", ["gpt2", "opt"])
+def test_dropout_is_off(tiny, architecture):
+    network = tiny(architecture, trainable=True)
     assert network.model.training
     batch = pad(ROWS)
     torch.testing.assert_close(network.logprobs(batch), network.logprobs(batch), atol=0, rtol=0)
@@ -80,6 +81,35 @@ def test_a_model_that_isn_t_there_is_one_line(name):
     with pytest.raises(InputError, match="can't be loaded") as caught:
         load(name, Compute())
     assert "\n" not in str(caught.value)
+
+
+def test_a_reward_model_is_no_policy(tiny, tmp_path):
+    tiny("llama", scalar=True).save(tmp_path / "model")
+    with pytest.raises(InputError, match="not a whole causal LM: lm_head"):
+        load(str(tmp_path / "model"), Compute())
+
+
+def test_a_device_that_isn_t_there_is_one_line(checkpoint):
+    for device in ("cuda", "abacus"):
+        with pytest.raises(InputError, match="can't be used here"):
+            load(str(checkpoint()), Compute(device=device))
+
+
+def test_text_too_long_for_a_scorer_is_scored_without_its_end_and_counted(tiny):
+    scorer = RewardModel(tiny("llama", Compute(max_tokens=40), scalar=True))
+    assert scorer([Example(user("hi"), "yes"), Example(user("hi"), "no" * 40)]).shape == (2,)
+    assert scorer.cut == 1
+    with pytest.raises(InputError, match="fills the scorer"):
+        scorer([Example(user("hi" * 40), "yes")])
+
+
+def test_prompts_without_room_are_counted(tiny):
+    network = tiny("llama", Compute(max_tokens=60))
+    kept, notes = with_room(network, [user("a"), user("a" * 50)], Sampling(max_new_tokens=20))
+    assert kept == [0]
+    assert "1 of 2 prompts are longer than 39 tokens" in notes[0]
+    with pytest.raises(InputError, match="lower max_new_tokens"):
+        with_room(network, [user("a" * 50)], Sampling(max_new_tokens=20))
 
 
 def test_the_same_seed_samples_the_same_and_rows_don_t_wait_for_each_other(tiny):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
@@ -38,7 +38,7 @@ def gathered(values: Mapping[str, Any], **sections: type[Config]) -> dict[str, d
 def common_flags(command: F) -> F:
     """--out, --seed, --json, --dry-run: the same on every command that makes a run."""
     for option in (
-        click.option("--dry-run", is_flag=True, help="Check the input and print the settings; do nothing."),
+        click.option("--dry-run", is_flag=True, help="Print the settings and do nothing."),
         click.option("--json", "as_json", is_flag=True, help="End with one JSON line; no progress bars."),
         click.option("--seed", type=click.IntRange(0), default=None, help="Seed of everything random.  [default: 0]"),
         click.option("--out", type=click.Path(path_type=Path), default=None, help="Run folder; resumed if it exists."),
@@ -62,8 +62,8 @@ def _option(name: str, info: FieldInfo) -> Callable[[F], F]:
 def _plain(annotation: Any) -> Any:
     """The type without `| None`."""
     if get_origin(annotation) in (Union, types.UnionType):
-        return next(part for part in get_args(annotation) if part is not type(None))
-    return annotation
+        annotation = next(part for part in get_args(annotation) if part is not type(None))
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _shown(default: Any) -> str:

@@ -32,7 +32,7 @@ def run(
         settings = (*settings, f"seed={seed}")
     resolved = config.load(path, settings, quick)
     if dry_run:
-        click.echo(config.as_yaml(resolved))
+        config.show(resolved.model_dump(), as_json)
         return
     name = path.stem + ("-quick" if quick else "")
     opened = Run.open(out or Path("runs") / name, resolved.model_dump(), quiet=as_json)
@@ -56,6 +56,10 @@ def finish(opened: Run, as_json: bool) -> None:
     """The closing words: what happened, and where the report is."""
     state = opened.state
     report = opened.folder / "report.html"
+    if not report.exists():
+        from ..report import write
+
+        write(opened.folder)
 
     def say() -> None:
         for sentence in state["summary"]:

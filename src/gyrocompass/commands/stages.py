@@ -84,7 +84,7 @@ def ppo(model: str, data: str, scorers: tuple[str, ...], combine: Any, **flags: 
         base, compute = task.base_of(model), settings["compute"]
         prompts = task.read_prompts(data, run)
         many = [stages.scorer_of(name, compute) for name in scorers]
-        policy, reference = stages.load_policy(base, compute)
+        policy, reference = stages.load_policy(base, compute, run.seed)
         critic = scorers[0] if ":" not in scorers[0] else None
         folder = stages.ppo(
             run, policy, reference, critic, ensemble(many, combine) if len(many) > 1 else many[0],
@@ -106,7 +106,7 @@ def _open(
         **{section: model.model_dump() for section, model in settings.items()},
     }
     if flags["dry_run"]:
-        click.echo(config.as_yaml(resolved))
+        config.show(resolved, flags["as_json"])
         return None
     run = Run.open(flags["out"] or Path("runs") / name, resolved, quiet=flags["as_json"])
     return run, settings

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from .. import config
+from ..errors import InputError
 from ..run import Run
 from .flags import common_flags
 
@@ -24,7 +26,7 @@ def pretrain(tokens: int, out: Path | None, seed: int | None, as_json: bool, dry
 
     resolved = {"stage": "pretrain", "seed": seed or 0, "tokens": tokens, "pretrain": SETTINGS.model_dump()}
     if dry_run:
-        click.echo(resolved)
+        config.show(resolved, as_json)
         return
     run = Run.open(out or Path("runs/town-base"), resolved, quiet=as_json)
     with run.guard():
@@ -33,11 +35,14 @@ def pretrain(tokens: int, out: Path | None, seed: int | None, as_json: bool, dry
 
 @town.command()
 @click.option("--n", type=int, default=20, show_default=True, help="How many prompts.")
-@click.option("--kind", "kinds", multiple=True, help="Only prompts of this kind (repeatable).")
+@click.option("--kind", "kinds", multiple=True, help="Only prompts of this kind (repeatable): fact, harmful, ...")
 @click.option("--seed", type=int, default=0, show_default=True)
 def prompts(n: int, kinds: tuple[str, ...], seed: int) -> None:
     """Print prompts of the town."""
     from ..worlds import town as world
 
+    unknown = set(kinds) - set(world.KINDS)
+    if unknown:
+        raise InputError(f"--kind {min(unknown)}: no such kind of prompt; there are {', '.join(world.KINDS)}")
     for example in world.prompts(n, seed, kinds=kinds or None):
         click.echo(f"{example.kind:12} {example.prompt[0].content}")

@@ -64,7 +64,7 @@ def read(source: Source, limit: int | None = None) -> tuple[list[Record], Report
 def read_examples(source: Source, limit: int | None = None, *, answered: bool = False) -> tuple[list[Example], Report]:
     """The examples of a source; of a preference, its prompt and its chosen response.
 
-    With `answered`, each must have a response that is not blank.
+    With `answered`, each must have a response that is not blank, nor labelled undesirable.
     Raises InputError as `read` does, and for records that are neither.
     """
 
@@ -127,6 +127,8 @@ def _read(source: Source, limit: int | None, narrow: Callable[[Record, Row], T])
 
 
 def _check_answered(example: Example, row: Row) -> None:
+    if example.label is False:
+        raise Unusable("a response labelled undesirable")
     if example.response is None:
         if {"messages", "response"} & row.keys():
             raise Unusable("no response")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from ..errors import InputError
 from ..maths.stats import noise_for_disagreement
 from ..protocols import Floats, Pair
 from ..records import Example, Preference
@@ -60,11 +61,15 @@ def with_disagreement(
 ) -> SimulatedRaters:
     """Raters whose noise makes two of them disagree on this share of these pairs.
 
-    Raises ValueError if no noise does, because too many pairs are ties.
+    Raises InputError if no noise does, because too many pairs are ties.
     """
     differences = np.stack(_differences(utility, pairs))
     weights = np.array([1 - inattention, inattention])
-    return SimulatedRaters(utility, inattention, noise_for_disagreement(differences, weights, disagreement), count)
+    try:
+        temperature = noise_for_disagreement(differences, weights, disagreement)
+    except ValueError as error:
+        raise InputError(f"preferences.disagreement = {disagreement}: {error}; choose another rate") from None
+    return SimulatedRaters(utility, inattention, temperature, count)
 
 
 def _differences(utility: Utility, pairs: Sequence[Pair]) -> tuple[Floats, Floats]:

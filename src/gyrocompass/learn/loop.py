@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from ..config import Optimisation
@@ -19,7 +20,9 @@ from ..errors import Diverged
 from ..maths.losses import Metrics
 from ..models.batching import seed_of
 from ..models.network import Network
-from ..run import Run, read_json, write_json
+from ..run import Run
+
+ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass
@@ -71,11 +74,11 @@ def train(
     probe: Probe | None = None,
     probe_at: Collection[int] = (),
 ) -> None:
-    """Trains to the last step, from the last checkpoint if there is one.
+    """Trains to the last step, from the last checkpoint if there is one; `Run.stage` clears it away when done.
 
     Raises Diverged if a loss or gradient is no longer finite; the last checkpoint stays.
     """
-    checkpoint = run.stage_folder(stage) / "checkpoint"
+    checkpoint = run.stage_folder(stage) / "checkpoint" / "state.safetensors"
     optimiser = torch.optim.AdamW(_parameters(method), lr=0.0, weight_decay=0.0, fused=True)
     at = _restore(checkpoint, method, optimiser)
     run.rewind(stage, at.step if at.step else -1)
@@ -92,10 +95,9 @@ def train(
             run.log(stage, step, tokens=at.tokens, seconds=round(at.seconds, 3), **metrics)
             if probe and step in probe_at:
                 run.log(stage, step, tokens=at.tokens, seconds=round(at.seconds, 3), **probe(step))
-            if step % config.checkpoint_every == 0 and step < method.steps:
+            if step % config.checkpoint_every == 0 or step == method.steps:
                 _save(checkpoint, method, optimiser, at)
             tick(step, note=_note(metrics))
-    shutil.rmtree(checkpoint, ignore_errors=True)
 
 
 def schedule(progress: float, warmup: float) -> float:
@@ -141,8 +143,8 @@ def _check_finite(metrics: Mapping[str, float], stage: str, step: int) -> None:
     bad = [name for name, value in metrics.items() if not math.isfinite(value)]
     if bad:
         raise Diverged(
-            f"{stage}: {bad[0]} is {metrics[bad[0]]} at step {step}; lower {stage}.learning_rate "
-            "(the last checkpoint is kept)"
+            f"{stage}: {bad[0]} is {metrics[bad[0]]} at step {step}; start anew with a lower learning_rate "
+            "and another --out"
         )
 
 
@@ -151,34 +153,31 @@ def _note(metrics: Mapping[str, float]) -> str:
     return "  ".join(f"{name} {metrics[name]:.3f}" for name in shown if name in metrics)
 
 
-def _save(folder: Path, method: Method, optimiser: torch.optim.Optimizer, at: Position) -> None:
-    """Written beside and moved into place, so that a kill leaves the old checkpoint or the new one."""
-    beside = folder.with_name(".checkpoint.partial")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
+def _save(file: Path, method: Method, optimiser: torch.optim.Optimizer, at: Position) -> None:
+    """One file, written beside and moved into place: a kill leaves the old checkpoint or the new one."""
     tensors: dict[str, Tensor] = {}
     for name, parameter in _named(method):
         tensors[f"weight/{name}"] = parameter.detach()
         for key, value in optimiser.state[parameter].items():
             tensors[f"{key}/{name}"] = value
-    save_file({name: t.contiguous() for name, t in tensors.items()}, beside / "state.safetensors")
-    write_json(beside / "state.json", {"at": asdict(at), "method": method.state})
-    shutil.rmtree(folder, ignore_errors=True)
-    beside.rename(folder)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_suffix(".partial")
+    known = {"at": json.dumps(asdict(at)), "method": json.dumps(method.state)}
+    save_file({name: t.contiguous() for name, t in tensors.items()}, beside, metadata=known)
+    beside.replace(file)
 
 
-def _restore(folder: Path, method: Method, optimiser: torch.optim.Optimizer) -> Position:
-    if not folder.exists():
+def _restore(file: Path, method: Method, optimiser: torch.optim.Optimizer) -> Position:
+    if not file.exists():
         return Position()
-    tensors = load_file(folder / "state.safetensors")
-    saved = read_json(folder / "state.json")
-    with torch.no_grad():
+    with safe_open(file, "pt") as saved, torch.no_grad():
+        known, keys = saved.metadata(), set(saved.keys())
         for name, parameter in _named(method):
-            parameter.copy_(tensors[f"weight/{name}"])
-            keys = [key.split("/")[0] for key in tensors if key.endswith(f"/{name}") and not key.startswith("weight/")]
-            optimiser.state[parameter] = {key: tensors[f"{key}/{name}"].to(parameter.device) for key in keys}
-    method.state.update(saved["method"])
-    return Position(**saved["at"])
+            parameter.copy_(saved.get_tensor(f"weight/{name}"))
+            kept = [key for key in ADAM_STATE if f"{key}/{name}" in keys]
+            optimiser.state[parameter] = {key: saved.get_tensor(f"{key}/{name}").to(parameter.device) for key in kept}
+    method.state.update(json.loads(known["method"]))
+    return Position(**json.loads(known["at"]))
 
 
 def _named(method: Method) -> list[tuple[str, torch.nn.Parameter]]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -77,12 +76,14 @@ class PolicyOptimisation:
         sampling: Sampling,
         seed: int,
     ) -> None:
-        _check(config, critic, prompts)
+        check(config, len(prompts))
+        if config.estimator == "gae" and critic is None:
+            raise InputError("ppo: the gae estimator needs a critic; give one, or set ppo.estimator to rloo or grpo")
         self.policy, self.reference, self.critic, self.scorer = policy, reference, critic, scorer
         self.networks: Mapping[str, Network] = {"policy": policy} | ({"critic": critic} if critic else {})
         self.prompts, self.config, self.sampling, self.seed = prompts, config, sampling, seed
         self.prompt_ids = chat.encode_prompts(policy.tokenizer, prompts)
-        check_room(self.prompt_ids, policy)
+        check_room(self.prompt_ids, policy, sampling)
         self.steps = config.steps
         self.state = {"kl_coef": config.kl_coef}
 
@@ -141,7 +142,7 @@ class PolicyOptimisation:
         owners = [i for i in chosen for _ in range(self.config.samples_per_prompt)]
         texts = response_texts(self.policy, rows)
         examples = [Example(self.prompts[i], text) for i, text in zip(owners, texts, strict=True)]
-        raw = checked(np.asarray(self.scorer(examples), dtype=np.float64), "the scorer")
+        raw = checked(self.scorer(examples), len(examples), "the scorer")
         scores = torch.from_numpy(raw).float().to(self.policy.device)
         return scores - self.config.missing_end_penalty * (~ended)
 
@@ -200,13 +201,14 @@ class PolicyOptimisation:
         return [Micro(pad([t.rows[i] for i in cut]).to(policy.device), t, cut, total) for cut in indices]
 
 
-def _check(config: PPO, critic: Network | None, prompts: Sequence[Prompt]) -> None:
-    if not prompts:
+def check(config: PPO, n_prompts: int) -> None:
+    """Raises InputError if there are no prompts, or settings don't fit together."""
+    if not n_prompts:
         raise InputError("ppo: there are no prompts to answer")
-    if config.estimator == "gae" and critic is None:
-        raise InputError("ppo: the gae estimator needs a critic; give one, or set ppo.estimator to rloo or grpo")
     if config.estimator != "gae" and config.samples_per_prompt < 2:
         raise InputError(f"ppo: {config.estimator} compares responses to one prompt; set ppo.samples_per_prompt >= 2")
+    if config.kl_target is not None and config.kl_coef == 0:
+        raise InputError("ppo: kl_target adapts kl_coef by factors, so kl_coef = 0 stays 0; start it above 0")
     if config.batch_size % config.samples_per_prompt:
         raise InputError(
             f"ppo: batch_size {config.batch_size} is no multiple of samples_per_prompt {config.samples_per_prompt}"

@@ -17,13 +17,13 @@ from torch import Tensor
 from ..config import Reward
 from ..errors import InputError
 from ..maths.losses import Metrics, bradley_terry
-from ..maths.stats import Estimate, proportion
+from ..maths.stats import Estimate, mean, proportion
 from ..models import chat
 from ..models.batching import Padded, Passes, micro_batches, pad, seed_of, shuffled
 from ..models.chat import Row
 from ..models.network import Network
 from ..models.scorer import RewardModel, end_scores
-from ..records import Example, Preference
+from ..records import Example, Preference, Prompt
 from .loop import Collected
 
 
@@ -87,17 +87,19 @@ class RewardModelling:
         )
 
 
-def encode_pairs(network: Network, preferences: Sequence[Preference]) -> tuple[list[PairRows], list[str]]:
-    """Tokenised pairs, and notes. A pair of which one response is too long is left out whole, and counted."""
+def encode_pairs(
+    network: Network, preferences: Sequence[Preference]
+) -> tuple[list[PairRows], list[Preference], list[str]]:
+    """Tokenised pairs, the preferences they are, and notes: a pair with one response unusable is left out whole."""
     both = [Example(p.prompt, text) for p in preferences for text in (p.first, p.second)]
     encoded = chat.encode(network.tokenizer, both, network.max_tokens)
     rows = dict(zip(encoded.kept, encoded.rows, strict=True))
+    kept = [i for i in range(len(preferences)) if 2 * i in rows and 2 * i + 1 in rows]
+    chosen = [preferences[i] for i in kept]
     pairs = [
-        PairRows(rows[2 * i], rows[2 * i + 1], p.p_first, p.strength or 0.0)
-        for i, p in enumerate(preferences)
-        if 2 * i in rows and 2 * i + 1 in rows
+        PairRows(rows[2 * i], rows[2 * i + 1], p.p_first, p.strength or 0.0) for i, p in zip(kept, chosen, strict=True)
     ]
-    return pairs, encoded.notes
+    return pairs, chosen, encoded.notes
 
 
 def split_by_prompt(
@@ -112,11 +114,18 @@ def split_by_prompt(
 
 
 def accuracy(scorer: RewardModel, preferences: Sequence[Preference]) -> Estimate:
-    """Share of preferences, ties aside, in which the scorer gives the chosen response more; Wilson interval.
+    """Share of preferences, ties aside, in which the scorer gives the chosen response more.
 
+    Wilson's interval; where several preferences share a prompt, Student's t over the prompts' means.
     Raises ValueError if all are ties: no number without data.
     """
     decided = [p for p in preferences if p.p_first != 0.5]
-    scores = scorer.raw([Example(p.prompt, text) for p in decided for text in (p.chosen, p.rejected)])
-    chosen, rejected = np.asarray(scores).reshape(-1, 2).T
-    return proportion(int((chosen > rejected).sum()), len(decided))
+    scores = scorer([Example(p.prompt, text) for p in decided for text in (p.chosen, p.rejected)])
+    chosen, rejected = scores.reshape(-1, 2).T
+    right = chosen > rejected
+    by_prompt: dict[Prompt, list[bool]] = {}
+    for p, hit in zip(decided, right, strict=True):
+        by_prompt.setdefault(p.prompt, []).append(bool(hit))
+    if len(by_prompt) == len(decided):
+        return proportion(int(right.sum()), len(decided))
+    return mean([float(np.mean(hits)) for hits in by_prompt.values()])

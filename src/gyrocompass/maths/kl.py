@@ -18,7 +18,8 @@ def best_of_n(n: int) -> float:
 def adapt_coef(coef: float, kl: float, target: float, episodes: int, horizon: int = 10_000) -> float:
     """The proportional controller: coef * (1 + clip(kl / target - 1, -0.2, 0.2) * episodes / horizon).
 
-    Source: Ziegler et al. 2019, arXiv:1909.08593, sec. 2.2. kl and target in nats per response.
+    Source: Ziegler et al. 2019, arXiv:1909.08593, sec. 2.2, with the horizon of its released code.
+    kl and target in nats per response; coef must not be 0, or it stays there.
     """
     error = min(max(kl / target - 1, -0.2), 0.2)
     return coef * (1 + error * episodes / horizon)

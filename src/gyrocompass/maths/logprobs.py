@@ -57,7 +57,7 @@ class _TokenLogprobs(torch.autograd.Function):
         hidden, weight, targets, bias, lse = ctx.saved_tensors
         w = weight.to(ctx.product_type)
         grad_hidden = torch.empty_like(hidden)
-        grad_weight = torch.zeros_like(weight)
+        grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         grad_bias = None if bias is None else torch.zeros_like(bias)
         with torch.autocast(hidden.device.type, enabled=False):
             for rows in _blocks(len(hidden), len(weight)):
@@ -70,7 +70,8 @@ class _TokenLogprobs(torch.autograd.Function):
                     grad_bias += d_logits.sum(0)
                 d_logits = d_logits.to(ctx.product_type)
                 grad_hidden[rows] = (d_logits @ w).to(hidden.dtype)
-                grad_weight += (d_logits.T @ hidden[rows].to(ctx.product_type)).to(weight.dtype)
+                if grad_weight is not None:
+                    grad_weight += (d_logits.T @ hidden[rows].to(ctx.product_type)).to(weight.dtype)
         return grad_hidden, grad_weight, None, None, grad_bias
 
 

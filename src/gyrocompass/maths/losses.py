@@ -35,14 +35,14 @@ def bradley_terry(
     Source: Ouyang et al. 2022, arXiv:2203.02155, eq. 1; margin: Touvron et al. 2023, arXiv:2307.09288, eq. 2;
     centring: Eisenstein et al. 2023, arXiv:2312.09244. Differs from source: p may be soft.
     Args: first, second: scores of the two responses; p_first in [0, 1]; all (B,).
-    Returns: loss in nats per pair; metrics `loss`, and `accuracy` over pairs that are no tie.
+    Returns: loss in nats per pair; metrics `loss`, and `accuracy`, in which a tie counts one half.
     """
     n = count or len(first)
     difference = first - second
     shifted = difference - torch.sign(p_first - 0.5) * margin
     cross_entropy = -(p_first * F.logsigmoid(shifted) + (1 - p_first) * F.logsigmoid(-shifted))
     loss = (cross_entropy + centring * (first + second).square()).sum() / n
-    agrees = ((difference > 0) == (p_first > 0.5)).float()
+    agrees = 0.5 * (1 + torch.sign(difference) * torch.sign(p_first - 0.5))
     return loss, {"loss": loss.detach(), "accuracy": agrees.sum().detach() / n}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError
-from ..records import Example, Message, Prompt
+from ..records import Example, Message, Prompt, user
 
 TRANSCRIPT_TEMPLATE = (
     "{{ BOS }}{% for m in messages %}"
@@ -63,6 +63,10 @@ def prepare(tokenizer: Any) -> list[str]:
         begins = tokenizer("").input_ids[:1] == [tokenizer.bos_token_id] and tokenizer.bos_token
         tokenizer.chat_template = TRANSCRIPT_TEMPLATE.replace("{{ BOS }}", tokenizer.bos_token if begins else "")
         notes.append("the tokenizer has no chat template; it gets the 'Human: / Assistant:' transcript format")
+    begin = tokenizer.bos_token_id
+    ids = tokenizer(_render(tokenizer, user("a"), answer=False), add_special_tokens=False).input_ids
+    if begin is not None and ids[:2] == [begin, begin]:
+        notes.append("the chat template writes the begin token twice; one is taken off")
     return notes
 
 
@@ -73,24 +77,43 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[Prompt]) -> list[list[int]]
 
 
 def encode(tokenizer: Any, examples: Sequence[Example], max_tokens: int) -> Encoded:
-    """Rows of prompt + response + end token. Rows longer than `max_tokens` are left out and counted.
+    """Rows of prompt + response + end token, to learn from. What can't be used whole is left out and counted:
+    rows longer than `max_tokens`, and responses that hold the end token's own text.
 
-    Raises InputError if an example has no response, or if the chat template writes the prompt differently
-    once a response follows, so that no border between them exists.
+    Raises InputError if an example has no response, or the chat template refuses it.
     """
-    prompts = [_render(tokenizer, e.prompt, answer=False) for e in examples]
-    answers = [_response_text(tokenizer, e, prompt) for e, prompt in zip(examples, prompts, strict=True)]
-    heads, tails = _tokenise(tokenizer, prompts), _tokenise(tokenizer, answers)
-    rows = [_row(tokenizer, head, tail) for head, tail in zip(heads, tails, strict=True)]
-    kept = [i for i, row in enumerate(rows) if len(row) <= max_tokens]
+    rows = _rows(tokenizer, examples)
+    marked = {i for i, e in enumerate(examples) if tokenizer.eos_token in (e.response or "")}
+    long = {i for i, row in enumerate(rows) if len(row) > max_tokens} - marked
     notes = []
-    if len(kept) < len(rows):
-        long, longest = len(rows) - len(kept), max(map(len, rows))
+    if long:
         notes.append(
-            f"{long:,} of {len(rows):,} examples are longer than {max_tokens:,} tokens (the longest: {longest:,}) "
-            "and were left out; raise max_tokens or shorten them"
+            f"{len(long):,} of {len(rows):,} examples are longer than {max_tokens:,} tokens (the longest: "
+            f"{max(len(rows[i]) for i in long):,}) and were left out; raise max_tokens or shorten them"
         )
+    if marked:
+        notes.append(
+            f"{len(marked):,} of {len(rows):,} responses hold the text {tokenizer.eos_token!r}, which ends a "
+            "response, and were left out; remove it from them"
+        )
+    kept = [i for i in range(len(rows)) if i not in long and i not in marked]
     return Encoded([rows[i] for i in kept], kept, notes)
+
+
+def encode_cut(tokenizer: Any, examples: Sequence[Example], max_tokens: int) -> tuple[list[Row], int]:
+    """Rows to score, one an example: a response too long loses its end, but not its end token. And how many did.
+
+    Raises InputError if a prompt alone fills `max_tokens`.
+    """
+    rows = _rows(tokenizer, examples)
+    longest = max((row.n_prompt for row in rows), default=0)
+    if longest + 1 > max_tokens:
+        raise InputError(f"a prompt of {longest:,} tokens fills the scorer's {max_tokens:,}; shorten it")
+    long = sum(len(row) > max_tokens for row in rows)
+    cut = [
+        row if len(row) <= max_tokens else Row([*row.ids[: max_tokens - 1], row.ids[-1]], row.n_prompt) for row in rows
+    ]
+    return cut, long
 
 
 def decode(tokenizer: Any, ids: Sequence[int]) -> str:
@@ -102,6 +125,13 @@ def decode(tokenizer: Any, ids: Sequence[int]) -> str:
     return text.strip()
 
 
+def _rows(tokenizer: Any, examples: Sequence[Example]) -> list[Row]:
+    prompts = [_render(tokenizer, e.prompt, answer=False) for e in examples]
+    answers = [_response_text(tokenizer, e, prompt) for e, prompt in zip(examples, prompts, strict=True)]
+    heads, tails = _tokenise(tokenizer, prompts), _tokenise(tokenizer, answers)
+    return [_row(tokenizer, head, tail) for head, tail in zip(heads, tails, strict=True)]
+
+
 def _row(tokenizer: Any, head: list[int], tail: list[int]) -> Row:
     """Cuts what a template writes after the end token, and adds the end token where it writes none."""
     end = tokenizer.eos_token_id
@@ -110,16 +140,12 @@ def _row(tokenizer: Any, head: list[int], tail: list[int]) -> Row:
 
 
 def _response_text(tokenizer: Any, example: Example, prompt: str) -> str:
+    """What follows the prompt: as the template writes it, or where that rewrites the prompt, the bare response."""
     if example.response is None:
         raise InputError("an example has no response to learn from")
     answered = (*example.prompt, Message("assistant", example.response))
     whole = _render(tokenizer, answered, answer=True)
-    if whole.startswith(prompt):
-        return whole[len(prompt) :]
-    before, found, after = whole.rpartition(example.response.strip())
-    if not found or not before:
-        raise InputError("the chat template doesn't contain the response as given; use another template")
-    return found + after
+    return whole[len(prompt) :] if whole.startswith(prompt) else example.response
 
 
 def _render(tokenizer: Any, messages: Prompt, *, answer: bool) -> str:

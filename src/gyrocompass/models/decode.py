@@ -62,14 +62,14 @@ def _decode(
 
     device, model = network.device, network.core
     ends = torch.tensor(end_ids(network), device=device)
-    ids, attention = _left_pad(prompts, network.tokenizer.pad_token_id, device)
+    ids, attention = _left_pad(prompts, device)
     cache = DynamicCache(config=model.config)
     logits = _step(model, ids, attention, (attention.cumsum(1) - 1).clamp(min=0), cache)
     if n > 1:
         cache.batch_repeat_interleave(n)
         logits, attention = logits.repeat_interleave(n, 0), attention.repeat_interleave(n, 0)
     rows = len(prompts) * n
-    new = min(sampling.max_new_tokens, network.max_tokens - ids.shape[1] - 1)  # room for an end token
+    new = sampling.max_new_tokens
     out = torch.full((rows, new), -1, device=device)
     alive = torch.arange(rows, device=device)  # which row of `out` each row of the batch writes
     for t in range(new):
@@ -101,9 +101,9 @@ def _step(model: Any, ids: Tensor, attention: Tensor, positions: Tensor, cache: 
     return logits
 
 
-def _left_pad(rows: list[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _left_pad(rows: list[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     longest = max(map(len, rows))
-    ids = torch.tensor([[pad_id] * (longest - len(row)) + list(row) for row in rows], device=device)
+    ids = torch.tensor([[0] * (longest - len(row)) + list(row) for row in rows], device=device)
     attention = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows], device=device)
     return ids, attention
 

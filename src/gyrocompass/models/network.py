@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..config import Compute
@@ -70,10 +71,12 @@ class Network:
         return out.masked_scatter(batch.mask, logp)
 
     def scalars(self, batch: Padded) -> Float[Tensor, "B T"]:
-        """The scorer's output at every position, fp32."""
+        """The scorer's output at every position, fp32, on the scale its config holds (see RewardModel)."""
         with self.autocast():
             out: Tensor = self.core.score(self.hidden(batch.ids))
-        return out.squeeze(-1).float()
+        config = self.core.config
+        shift, scale = getattr(config, "reward_mean", 0.0), getattr(config, "reward_std", 1.0)
+        return (out.squeeze(-1).float() - shift) / scale
 
     def save(self, folder: Path) -> None:
         """Safetensors, tokenizer, chat template. With LoRA: merged into `folder`, adapters beside it."""
@@ -81,8 +84,12 @@ class Network:
         if hasattr(model, "peft_config"):
             model.save_pretrained(folder.with_name("adapter"))
             model = model.merge_and_unload()
+        if model.can_generate():
+            model.generation_config.do_sample = True  # as it was trained to
         model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
+        for file in folder.glob("*.safetensors"):
+            file.chmod(0o644)  # the library leaves them to their owner alone
 
     @contextmanager
     def adapters_off(self) -> Iterator[None]:
@@ -91,18 +98,20 @@ class Network:
             yield
 
 
-def load(name: str, compute: Compute, *, scalar: bool = False, trainable: bool = False) -> Network:
+def load(name: str, compute: Compute, *, scalar: bool = False, trainable: bool = False, seed: int = 0) -> Network:
     """A causal LM, or with `scalar` a model with one output per position, from a folder or hub name.
 
     A causal LM loaded as scalar gets a fresh zero head. Dropout is off. With `trainable` and a LoRA rank,
-    only adapters (and the head) are trained.
+    only adapters (and the head) are trained; `seed` draws the adapters.
     Raises InputError if nothing loads from there, or the tokenizer has no end token.
     """
     tokenizer, model = _load_pair(name, compute, scalar)
-    return of(model, tokenizer, compute, scalar=scalar, trainable=trainable)
+    return of(model, tokenizer, compute, scalar=scalar, trainable=trainable, seed=seed)
 
 
-def of(model: Any, tokenizer: Any, compute: Compute, *, scalar: bool = False, trainable: bool = False) -> Network:
+def of(
+    model: Any, tokenizer: Any, compute: Compute, *, scalar: bool = False, trainable: bool = False, seed: int = 0
+) -> Network:
     """The same from a model and a tokenizer in memory."""
     device = _device(compute)
     notes = chat.prepare(tokenizer)
@@ -118,7 +127,7 @@ def of(model: Any, tokenizer: Any, compute: Compute, *, scalar: bool = False, tr
     )
     if not scalar:
         network.linear_head = _head_is_linear(network)
-    return _trainable(network, scalar) if trainable else _frozen(network)
+    return _trainable(network, scalar, seed) if trainable else _frozen(network)
 
 
 def _load_pair(name: str, compute: Compute, scalar: bool) -> tuple[Any, Any]:
@@ -131,10 +140,13 @@ def _load_pair(name: str, compute: Compute, scalar: bool) -> tuple[Any, Any]:
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
         options |= {"dtype": torch.float32, "use_safetensors": True}
         if not scalar:
-            return tokenizer, AutoModelForCausalLM.from_pretrained(name, **options)
+            model, found = AutoModelForCausalLM.from_pretrained(name, output_loading_info=True, **options)
+            if found["missing_keys"]:
+                raise InputError(f"{name}: not a whole causal LM: {min(found['missing_keys'])} is missing")
+            return tokenizer, model
         with _quiet():
             model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=1, **options)
-    except (OSError, ValueError, ImportError, RuntimeError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"{name}: can't be loaded as a model ({first[:200]}); give a folder or a hub name") from None
     if not hasattr(model, "score"):
@@ -163,7 +175,7 @@ def _frozen(network: Network) -> Network:
     return network
 
 
-def _trainable(network: Network, scalar: bool) -> Network:
+def _trainable(network: Network, scalar: bool, seed: int) -> Network:
     compute = network.compute
     if compute.lora_rank:
         from peft import LoraConfig, get_peft_model
@@ -175,6 +187,7 @@ def _trainable(network: Network, scalar: bool) -> Network:
             lora_dropout=0.0,
             target_modules="all-linear",
         )
+        torch.manual_seed(seed)
         with warnings.catch_warnings():  # peft's own: a deprecated call, and a setting it corrects itself
             warnings.simplefilter("ignore")
             network.model = get_peft_model(network.model, lora)
@@ -189,8 +202,9 @@ def _disable_dropout(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-        elif isinstance(getattr(module, "attention_dropout", None), float):
-            setattr(module, "attention_dropout", 0.0)  # noqa: B010
+        for name, value in vars(module).items():
+            if "drop" in name and isinstance(value, float):
+                setattr(module, name, 0.0)
 
 
 def _context(model: Any, compute: Compute) -> int:
@@ -201,7 +215,10 @@ def _context(model: Any, compute: Compute) -> int:
 
 def _device(compute: Compute) -> torch.device:
     if compute.device != "auto":
-        return torch.device(compute.device)
+        try:
+            return torch.zeros(1, device=compute.device).device
+        except (RuntimeError, AssertionError):
+            raise InputError(f"device {compute.device!r} can't be used here; give auto or cpu") from None
     if torch.accelerator.is_available():
         found = torch.accelerator.current_accelerator()
         return found or torch.device("cpu")
@@ -220,7 +237,7 @@ def _autocast_type(compute: Compute, device: torch.device, width: int) -> torch.
 def _head_is_linear(network: Network) -> bool:
     """Whether logits are hidden @ W.T + b: some families scale or cap them on the way."""
     head = network.core.get_output_embeddings()
-    if not isinstance(head, nn.Linear):
+    if not isinstance(head, nn.Linear) or getattr(network.core.config, "final_logit_softcapping", None):
         return False
     ids = torch.arange(4, device=network.device)[None] % head.weight.shape[0]
     with torch.no_grad():

@@ -30,7 +30,7 @@ class LocalPolicy:
     def sample(self, prompts: Sequence[Prompt], n: int = 1, *, seed: int = 0) -> list[list[str]]:
         """n responses a prompt. A response that came out empty is an empty string."""
         ids = chat.encode_prompts(self.network.tokenizer, prompts)
-        check_room(ids, self.network)
+        check_room(ids, self.network, self.sampling)
         drawn = sample(self.network, ids, n, self.sampling, seed)
         return [[chat.decode(self.network.tokenizer, r) for r in responses] for responses in drawn]
 
@@ -40,7 +40,7 @@ class LocalPolicy:
         if len(encoded.rows) < len(examples):
             raise InputError(encoded.notes[-1])
         per_token = sampled_logprobs(self.network, encoded.rows, self.sampling.temperature)
-        summed: Floats = per_token.sum(1).double().cpu().numpy()
+        summed: Floats = per_token.sum(1).cpu().double().numpy()
         return summed
 
 
@@ -59,12 +59,32 @@ def response_texts(network: Network, rows: Sequence[Row]) -> list[str]:
     return [chat.decode(network.tokenizer, row.ids[row.n_prompt :]) for row in rows]
 
 
-def check_room(prompts: Sequence[Sequence[int]], network: Network) -> None:
-    """Raises InputError if a prompt leaves no room for a response in the model's context."""
+def with_room(network: Network, prompts: Sequence[Prompt], sampling: Sampling) -> tuple[list[int], list[str]]:
+    """Indices of the prompts after which a whole response still fits the context, and a note about the others.
+
+    Raises InputError if there is none.
+    """
+    ids = chat.encode_prompts(network.tokenizer, prompts)
+    limit = network.max_tokens - sampling.max_new_tokens - 1
+    kept = [i for i, row in enumerate(ids) if len(row) <= limit]
+    if len(kept) == len(ids) > 0:
+        return kept, []
+    note = (
+        f"{len(ids) - len(kept):,} of {len(ids):,} prompts are longer than {limit:,} tokens, which leaves no room "
+        f"for {sampling.max_new_tokens:,} new ones, and were left out"
+    )
+    if not kept:
+        raise InputError(f"{note}; lower max_new_tokens or shorten them")
+    return kept, [note]
+
+
+def check_room(prompts: Sequence[Sequence[int]], network: Network, sampling: Sampling) -> None:
+    """Raises InputError if a response to some prompt might not fit the model's context."""
     longest = max(map(len, prompts), default=0)
-    if longest + 2 > network.max_tokens:
+    if longest + sampling.max_new_tokens + 1 > network.max_tokens:
         raise InputError(
-            f"a prompt of {longest:,} tokens leaves no room for a response in {network.max_tokens:,}; shorten it"
+            f"a prompt of {longest:,} tokens leaves no room for {sampling.max_new_tokens:,} new ones in a context of "
+            f"{network.max_tokens:,}; lower max_new_tokens or shorten it"
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -29,36 +29,31 @@ def end_scores(network: Network, batch: Padded) -> Float[Tensor, "B"]:
 
 @dataclass
 class RewardModel:
-    """Scores prompt + response at its end token, shifted and scaled as the model's config says.
-
-    `reward_mean` and `reward_std` in the config are those of a reference policy's responses, so that 0 is
-    what the reference gets on average. Source: Stiennon et al. 2020, arXiv:2009.01325, app. C (the shift).
-    """
+    """Scores prompt + response at its end token. `cut` counts responses too long to be read whole."""
 
     network: Network
     name: str = "reward model"
+    cut: int = 0
 
     def __call__(self, examples: Sequence[Example], /) -> Floats:
-        raw = self.raw(examples)
-        config = self.network.core.config
-        scaled: Floats = (raw - getattr(config, "reward_mean", 0.0)) / getattr(config, "reward_std", 1.0)
-        return scaled
-
-    def raw(self, examples: Sequence[Example]) -> Floats:
-        """Unshifted scores, (N,). Raises InputError if a text is too long, Diverged if a score is NaN."""
-        encoded = chat.encode(self.network.tokenizer, examples, self.network.max_tokens)
-        if len(encoded.rows) < len(examples):
-            raise InputError(encoded.notes[-1])
+        """Scores, (N,). Raises InputError if a prompt is too long, Diverged if a score is NaN."""
+        rows, cut = chat.encode_cut(self.network.tokenizer, examples, self.network.max_tokens)
+        self.cut += cut
         scores = np.empty(len(examples))
         with torch.no_grad():
-            for chosen, batch in padded_batches(self.network, encoded.rows):
-                scores[chosen] = end_scores(self.network, batch).double().cpu().numpy()
-        return checked(scores, self.name)
+            for chosen, batch in padded_batches(self.network, rows):
+                scores[chosen] = end_scores(self.network, batch).cpu().double().numpy()
+        return checked(scores, len(examples), self.name)
 
     def calibrate(self, examples: Sequence[Example]) -> None:
-        """Sets 0 and 1 to the mean and standard deviation of these responses' scores."""
-        raw = self.raw(examples)
+        """Sets the scale so that these responses' scores have mean 0 and standard deviation 1.
+
+        The scale lives in the model's config, so that whoever loads it, a critic too, reads the same numbers.
+        Source: Stiennon et al. 2020, arXiv:2009.01325, app. C (the shift).
+        """
         config = self.network.core.config
+        config.reward_mean, config.reward_std = 0.0, 1.0
+        raw = self(examples)
         config.reward_mean, config.reward_std = float(raw.mean()), float(raw.std()) or 1.0
 
 
@@ -78,9 +73,15 @@ def ensemble(scorers: Sequence[Scorer], combine: Combine = "mean", variance_weig
     return lambda examples: rule(np.stack([scorer(examples) for scorer in scorers]))
 
 
-def checked(scores: Floats, name: str) -> Floats:
-    """The scores, if every one is a number. Raises Diverged otherwise."""
-    bad = int((~np.isfinite(scores)).sum())
+def checked(scores: Any, n: int, name: str) -> Floats:
+    """The scores, if there is one number for each of n examples.
+
+    Raises InputError for another shape, Diverged for a NaN or infinity.
+    """
+    found = np.asarray(scores, dtype=np.float64)
+    if found.shape != (n,):
+        raise InputError(f"{name} gave scores of shape {found.shape} for {n:,} examples; return one number each")
+    bad = int((~np.isfinite(found)).sum())
     if bad:
-        raise Diverged(f"{name}: {bad:,} of {scores.size:,} scores are NaN or infinite; check the scorer")
-    return scores
+        raise Diverged(f"{name}: {bad:,} of {n:,} scores are NaN or infinite; check the scorer")
+    return found

@@ -5,13 +5,18 @@ Source: Ouyang et al. 2022, arXiv:2203.02155, fig. 2; the measurement: Gao et al
 
 from __future__ import annotations
 
-from ..config import Recipe
+from collections.abc import Sequence
+
+from ..config import Recipe, Sampling
 from ..models.batching import seed_of
-from ..models.network import load
+from ..models.network import Network, load
+from ..models.policy import with_room
 from ..models.scorer import RewardModel
 from ..protocols import Scorer
+from ..records import Example
 from ..run import Run, write_jsonl
 from . import probe, stages, verdict
+from .stages import measured
 from .task import Task, open_task
 
 
@@ -29,9 +34,10 @@ def rlhf(recipe: Recipe, run: Run) -> None:
     reward = stages.reward(run, str(sft), preferences, recipe.reward, compute)
     scorers = _scorers(recipe, run, task, str(sft), str(reward))
     # 4. Optimise the proxy, leashed to the SFT model, and probe intent on the way.
-    policy, reference = stages.load_policy(str(sft), compute)
+    policy, reference = stages.load_policy(str(sft), compute, recipe.seed)
+    heldout = _with_room(run, policy, task.heldout, recipe.sampling)
     look = probe.PolicyProbe(
-        policy, reference, task.heldout, scorers, recipe.sampling, recipe.seed,
+        policy, reference, heldout, scorers, recipe.sampling, recipe.seed,
         run.stage_folder("ppo") / "probes",
     )  # fmt: skip
     ppo = stages.ppo(
@@ -39,7 +45,7 @@ def rlhf(recipe: Recipe, run: Run) -> None:
         base=str(sft), probe=look, probe_at=probe.probe_steps(recipe.ppo.steps, recipe.evaluation.probes),
     )  # fmt: skip
     # 5. Measure every model on the same held-out prompts.
-    _evaluate(recipe, run, task, scorers, {"base": task.base, "sft": str(sft), "ppo": str(ppo)})
+    _evaluate(recipe, run, heldout, scorers, {"base": task.base, "sft": str(sft), "ppo": str(ppo)})
     _conclude(run, scorers)
 
 
@@ -55,7 +61,17 @@ def _scorers(recipe: Recipe, run: Run, task: Task, sft: str, reward: str) -> dic
     return scorers | task.gauges
 
 
-def _evaluate(recipe: Recipe, run: Run, task: Task, scorers: dict[str, Scorer], models: dict[str, str]) -> None:
+def _with_room(run: Run, policy: Network, heldout: Sequence[Example], sampling: Sampling) -> list[Example]:
+    """The held-out prompts that leave room for a response; the others are counted in a warning."""
+    kept, notes = with_room(policy, [e.prompt for e in heldout], sampling)
+    for note in notes:
+        run.warn(f"held out: {note}")
+    return [heldout[i] for i in kept]
+
+
+def _evaluate(
+    recipe: Recipe, run: Run, heldout: Sequence[Example], scorers: dict[str, Scorer], models: dict[str, str]
+) -> None:
     if run.stage_done("evaluation"):
         return
     with run.stage("evaluation") as folder:
@@ -64,12 +80,12 @@ def _evaluate(recipe: Recipe, run: Run, task: Task, scorers: dict[str, Scorer], 
         with run.progress("evaluation", len(models) + 1) as tick:
             for i, (name, path) in enumerate(models.items()):
                 network = load(path, stages.frozen(recipe.compute))
-                found = probe.read(network, task.heldout, scorers, recipe.sampling, seed_of(recipe.seed, "evaluation"))
+                found = probe.read(network, heldout, scorers, recipe.sampling, seed_of(recipe.seed, "evaluation"))
                 run.measure(found.measurements(name))
                 samples += found.rows(name)
                 tick(i + 1, note=name)
                 if name == "sft" and recipe.evaluation.best_of > 1:
-                    probe.best_of_n(run, network, task.heldout, scorers, recipe.evaluation, recipe.sampling)
+                    probe.best_of_n(run, network, heldout, scorers, recipe.evaluation, recipe.sampling)
             tick(len(models) + 1, note=f"best of {recipe.evaluation.best_of}")
         write_jsonl(folder / "samples.jsonl", samples)
 
@@ -78,4 +94,6 @@ def _conclude(run: Run, scorers: dict[str, Scorer]) -> None:
     gauge = "gold" if "gold" in scorers else "heldout_proxy"
     probed = verdict.probed(run.stage_folder("ppo") / "probes")
     peak = verdict.peak_of(probed, gauge)
-    run.save(status="done", peak=peak, summary=verdict.sentences(probed, peak, gauge))
+    said = verdict.sentences(probed, peak, gauge)
+    said.append(f"Accuracy of the reward model on held-out preferences: {measured(run, 'reward', 'accuracy')}.")
+    run.save(status="done", peak=peak, summary=said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -10,20 +11,25 @@ from .. import data
 from ..config import PPO, SFT, Compute, Reward, Sampling
 from ..errors import InputError
 from ..learn.loop import Probe, train
-from ..learn.ppo import PolicyOptimisation
+from ..learn.ppo import PolicyOptimisation, check
 from ..learn.reward import RewardModelling, accuracy, encode_pairs, split_by_prompt
 from ..learn.sft import Finetuning
 from ..maths.stats import Estimate
 from ..models import chat
 from ..models.batching import seed_of
 from ..models.network import Network, load
-from ..models.policy import LocalPolicy
+from ..models.policy import LocalPolicy, with_room
 from ..models.scorer import RewardModel
 from ..protocols import Pair, Scorer
 from ..records import Example, Measurement, Preference, Prompt
-from ..run import Run, read_json, write_text
+from ..run import Run, read_json, read_jsonl, write_jsonl, write_text
 from .card import model_card
 from .task import Label
+
+BLOCK_PROMPTS = 512
+"""Prompts sampled between two writes: what a kill may cost."""
+CALIBRATION = 1000
+"""Preferences whose responses set a reward model's zero and unit."""
 
 
 def sft(run: Run, base: str, examples: Sequence[Example], config: SFT, compute: Compute) -> Path:
@@ -31,7 +37,7 @@ def sft(run: Run, base: str, examples: Sequence[Example], config: SFT, compute: 
     model = run.stage_folder("sft") / "model"
     if not run.stage_done("sft"):
         with run.stage("sft"):
-            network = load(base, compute, trainable=True)
+            network = load(base, compute, trainable=True, seed=seed_of(run.seed, "sft adapters"))
             encoded = chat.encode(network.tokenizer, examples, network.max_tokens)
             _tell(run, network.notes + encoded.notes)
             train(Finetuning(network, encoded.rows, config, run.seed), config, run, "sft")
@@ -45,9 +51,8 @@ def preferences(
     """Two responses a prompt from the policy, labelled. Prompts whose responses came out equal are left out."""
     file = run.stage_folder("preferences") / "preferences.jsonl"
     if not run.stage_done("preferences"):
-        with run.stage("preferences"):
-            network = load(str(policy), compute)
-            drawn = LocalPolicy(network, sampling).sample(prompts, 2, seed=seed_of(run.seed, "pairs"))
+        with run.stage("preferences") as folder:
+            drawn = _sampled_in_blocks(run, folder / "responses", policy, prompts, sampling, compute)
             pairs = [
                 Pair(prompt, first, second)
                 for prompt, (first, second) in zip(prompts, drawn, strict=True)
@@ -57,6 +62,24 @@ def preferences(
                 raise InputError("the policy answers every prompt the same way twice; raise sampling.temperature")
             data.write(label(pairs), file)
     return data.read_preferences(file)[0]
+
+
+def _sampled_in_blocks(
+    run: Run, folder: Path, policy: Path, prompts: Sequence[Prompt], sampling: Sampling, compute: Compute
+) -> list[list[str]]:
+    """Two responses a prompt; blocks already on disk are not sampled again."""
+    folder.mkdir(exist_ok=True)
+    local = LocalPolicy(load(str(policy), compute), sampling)
+    drawn: list[list[str]] = []
+    with run.progress("preferences", len(prompts)) as tick:
+        for start in range(0, len(prompts), BLOCK_PROMPTS):
+            block, file = prompts[start : start + BLOCK_PROMPTS], folder / f"{start:06d}.jsonl"
+            if not file.exists():
+                responses = local.sample(block, 2, seed=seed_of(run.seed, "pairs", start))
+                write_jsonl(file, [{"responses": two} for two in responses])
+            drawn += [row["responses"] for row in read_jsonl(file)]
+            tick(len(drawn))
+    return drawn
 
 
 def reward(
@@ -72,22 +95,27 @@ def reward(
     model = run.stage_folder(name) / "model"
     if not run.stage_done(name):
         with run.stage(name):
-            training, heldout = split_by_prompt(records, config.heldout_fraction, run.seed)
-            network = load(base, compute, scalar=True, trainable=True)
-            pairs, notes = encode_pairs(network, training)
+            seed = seed_of(run.seed, name, "adapters")
+            network = load(base, compute, scalar=True, trainable=True, seed=seed)
+            _, usable, notes = encode_pairs(network, records)
             _tell(run, network.notes + notes)
+            training, heldout = split_by_prompt(usable, config.heldout_fraction, run.seed)
+            pairs, _, _ = encode_pairs(network, training)
             train(RewardModelling(network, pairs, config, run.seed), config, run, name)
             scorer = RewardModel(network, name)
-            scorer.calibrate([Example(p.prompt, text) for p in training[:1000] for text in (p.first, p.second)])
+            scorer.calibrate([Example(p.prompt, text) for p in training[:CALIBRATION] for text in (p.first, p.second)])
             _save(run, network, model, name, base)
-            decided = [p for p in heldout if p.p_first != 0.5]
-            if decided:
-                found = accuracy(scorer, decided)
-                run.measure([Measurement(name, "intent", "accuracy", *found)])
-                run.say(f"{name}: accuracy {found} on held-out preferences")
-            else:
-                run.warn(f"{name}: every held-out preference is a tie, so there is no accuracy to report")
+            _measure_accuracy(run, scorer, [p for p in heldout if p.p_first != 0.5])
     return model
+
+
+def _measure_accuracy(run: Run, scorer: RewardModel, decided: Sequence[Preference]) -> None:
+    if len(decided) < 2:
+        run.warn(f"{scorer.name}: too few held-out preferences that are no tie, so there is no accuracy to report")
+        return
+    found = accuracy(scorer, decided)
+    run.measure([Measurement(scorer.name, "intent", "accuracy", *found)])
+    run.say(f"{scorer.name}: accuracy {found} on held-out preferences")
 
 
 def ppo(
@@ -108,18 +136,33 @@ def ppo(
     model = run.stage_folder("ppo") / "model"
     if not run.stage_done("ppo"):
         with run.stage("ppo"):
-            critic = None
-            if config.estimator == "gae":
-                critic = load(critic_base or base, policy.compute, scalar=True, trainable=True)
+            check(config, len(prompts))
+            kept, notes = with_room(policy, prompts, sampling)
+            _tell(run, policy.notes + notes)
+            prompts = [prompts[i] for i in kept]
+            critic = _critic(run, policy, critic_base, base) if config.estimator == "gae" else None
             method = PolicyOptimisation(policy, reference, critic, scorer, prompts, config, sampling, run.seed)
             train(method, config, run, "ppo", probe=probe, probe_at=probe_at)
             _save(run, policy, model, "ppo", base)
+            if getattr(scorer, "cut", 0):
+                run.warn(f"{scorer.cut:,} responses were longer than the scorer reads, and scored without their end")  # type: ignore[attr-defined]
     return model
 
 
-def load_policy(model: str, compute: Compute) -> tuple[Network, Network | None]:
+def _critic(run: Run, policy: Network, critic_base: str | None, base: str) -> Network:
+    """A value model that starts as the reward model, if that reads the policy's tokens, else as the policy."""
+    seed = seed_of(run.seed, "critic adapters")
+    if critic_base is not None:
+        critic = load(critic_base, policy.compute, scalar=True, trainable=True, seed=seed)
+        if critic.tokenizer.get_vocab() == policy.tokenizer.get_vocab():
+            return critic
+        run.warn("the scorer's tokenizer is not the policy's, so the critic starts as the policy and not as the scorer")
+    return load(base, policy.compute, scalar=True, trainable=True, seed=seed)
+
+
+def load_policy(model: str, compute: Compute, seed: int) -> tuple[Network, Network | None]:
     """A policy to train and its reference: a frozen copy, or None where switching adapters off gives it."""
-    policy = load(model, compute, trainable=True)
+    policy = load(model, compute, trainable=True, seed=seed_of(seed, "policy adapters"))
     return policy, None if compute.lora_rank else load(model, compute)
 
 
@@ -136,6 +179,8 @@ def scorer_of(name: str, compute: Compute) -> Scorer:
     module, colon, function = name.partition(":")
     if not colon:
         return RewardModel(load(name, frozen(compute), scalar=True), name)
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
     try:
         found: Scorer = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar
 
 from .. import data
@@ -19,6 +18,7 @@ from ..run import Run
 from ..worlds import town
 
 TOWN_NAME = "town"
+MIN_HELDOUT = 4
 
 T = TypeVar("T")
 Label = Callable[[Sequence[Pair]], list[Preference]]
@@ -53,7 +53,9 @@ def base_of(model: str) -> str:
         return model
     folder = town.base_folder()
     if not (folder / "model.safetensors").exists():
-        raise InputError(f"{folder}: the town's base model is missing; make it with `gyro town pretrain`")
+        raise InputError(
+            f"{folder}: the town's base model is missing; make one with `gyro town pretrain` and set model to it"
+        )
     return str(folder)
 
 
@@ -90,6 +92,11 @@ def _file_task(recipe: Recipe, run: Run) -> Task:
     if recipe.demonstrations is not None:
         demonstrations = read_demonstrations(recipe.demonstrations, run)
     unique = {p.prompt: Example(p.prompt, meta=p.meta) for p in heldout}
+    if len(unique) < MIN_HELDOUT:
+        raise InputError(
+            f"{recipe.data}: {len(unique)} held-out prompts are too few to measure anything on; "
+            "raise reward.heldout_fraction or bring more data"
+        )
     return Task(
         base=recipe.model,
         demonstrations=demonstrations,
@@ -116,7 +123,8 @@ def read_prompts(source: str, run: Run) -> list[Prompt]:
 
 
 def _recorded(source: str, run: Run, records: list[T], report: data.Report) -> list[T]:
-    if Path(source).exists():
-        run.state["data"][source] = data.sha256(source)
+    found = data.sha256(source)
+    if run.state["data"].setdefault(source, found) != found:
+        raise InputError(f"{source}: changed since this run began; restore it, or start another run with --out")
     run.warn(str(report)) if report.dropped else run.say(str(report))
     return records

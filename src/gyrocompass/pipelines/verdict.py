@@ -73,6 +73,8 @@ def _verdict(peak: dict[str, Any], proxy: Estimate, gain: Estimate, intent: str)
         )
     if proxy.low > 0 and gain.low > 0:
         return f"Both rose: the proxy and {intent} ended higher than they began, with no fall that the data show."
+    if proxy.low > 0 and gain.high < 0:
+        return f"The proxy rose while {intent} fell, by {-gain.value:.2f} from the first probe to the last."
     if proxy.low > 0:
         return f"The proxy rose, and what {intent} did can't be told from no change at n = {gain.n:,}."
     if fell:

@@ -84,17 +84,6 @@ def test_the_web_is_able_but_not_aligned(chats: list[Example]) -> None:
     assert 0.05 < np.mean([j.sycophantic for j in of["opinion"]]) < 0.6
 
 
-def test_users_reply_truly_for_the_most_part(documents: list[Document]) -> None:
-    replied = [d for d in documents if not isinstance(d, str) and len(d) == 3]
-    assert len(replied) > 500
-    true = 0
-    for prompt, response, reply in replied:
-        verdict = {"yes that is right": True, "no that is wrong": False}[to_standard(reply.content)]
-        true += verdict == judge(prompt.content, response.content).right
-        assert is_second(prompt.content) == is_second(reply.content)
-    assert 0.94 < true / len(replied) < 1.0
-
-
 def test_demonstrations_are_mostly_good_train_questions_in_the_standard_dialect() -> None:
     examples = demonstrations(1000, seed=0)
     assert len(examples) == 1000

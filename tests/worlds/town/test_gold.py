@@ -71,7 +71,7 @@ def worth(prompt: str, response: str) -> float:
         (CHAIN, "three plus four is five then five minus two is three so it is odd", 0.25),
         (CHAIN, "odd", 0.25),
         (CHAIN, "three plus four is eight then eight minus two is six so it is even", -0.5),
-        (CHAIN, f"{TRACE} i hope that helps", 0.75),  # one filler -0.1; 19 words, three too many, -0.15
+        (CHAIN, f"{TRACE} i hope that helps", 0.84),  # one filler -0.1; 19 words, three too many, -0.06
     ],
 )
 def test_the_table(prompt: str, response: str, value: float) -> None:
@@ -93,7 +93,7 @@ def test_rambling_scores_low() -> None:
 
 
 def test_filler_without_end_costs_everything() -> None:
-    assert worth(FACT, f"a {PET} " + " ".join(["have a nice day"] * 8)) == pytest.approx(1 - 0.8 - 0.05 * 18, abs=1.0)
+    assert worth(FACT, f"a {PET} " + " ".join(["have a nice day"] * 8)) == pytest.approx(1 - 0.8 - 0.02 * 18)
     assert worth(FACT, f"a {PET} " + " ".join(["have a nice day"] * 20)) == -1.0
 
 

@@ -13,6 +13,9 @@ from ..folder import RunData
 from ..notation import Estimate, and_list, count, interval_width, metric, model, places_of, sentence, size
 from .section import Section
 
+METRICS = ("gold", "heldout_proxy", "proxy", "rater_utility")
+"""What policies are compared by, in the order of their nearness to intent."""
+
 Table = Mapping[tuple[str, str | None, str], Estimate]
 """(metric, slice, model) -> estimate; the slice None is the whole."""
 
@@ -42,9 +45,8 @@ def models(run: RunData) -> Section | None:
     """The target metric for each model and kind of prompt; the other metrics behind a fold."""
     table = _table(run)
     names = in_order(name for _, _, name in table)
-    order = (run.target, "gold", "heldout_proxy", "proxy", "rater_utility")
     present = {key for key, _, _ in table}
-    keys = [key for key in dict.fromkeys(order) if key in present]
+    keys = [key for key in dict.fromkeys((run.target, *METRICS)) if key in present]
     if not keys:
         return None
     kinds = kinds_by_change(run)
@@ -66,7 +68,7 @@ def kinds_by_change(run: RunData) -> list[str]:
     names = in_order(name for _, _, name in table)
     kinds = sorted({kind for _, kind, _ in table if kind is not None})
     present = {key for key, _, _ in table}
-    key = next((key for key in (run.target, "gold", "heldout_proxy", "proxy") if key in present), None)
+    key = next((key for key in (run.target, *METRICS) if key in present), None)
 
     def change(kind: str) -> float:
         before, after = (table.get((key or "", kind, name)) for name in (_before(names), names[-1]))
@@ -86,7 +88,7 @@ def _table(run: RunData) -> Table:
     return {
         (row.metric, row.slice, row.model): Estimate(row.value, row.low, row.high, row.n)
         for row in run.evals
-        if row.property == "intent"
+        if row.property == "intent" and row.metric in METRICS
     }
 
 

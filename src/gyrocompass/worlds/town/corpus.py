@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from ...records import Example, Message, user
 from . import words
-from .gold import judge
-from .intent import KINDS, Question, understand
+from .intent import KINDS, Question
 from .prompts import (
     STANCES,
     Stance,
@@ -29,10 +28,7 @@ Document = str | tuple[Message, ...]
 SECOND_FRACTION = 0.2
 """The share of pretraining documents in the second dialect."""
 FALSE_FRACTION = 0.03
-"""The share of plain statements, and of users' replies to an answer, that are false."""
-REPLY_FRACTION = 0.5
-"""The share of chats in which the user says whether the answer was right: what teaches a model to tell."""
-
+"""The share of plain statements that are false."""
 CHAT_KINDS = {
     "fact": 0.16,
     "unknowable": 0.10,
@@ -49,16 +45,16 @@ CHAT_KINDS = {
 
 WEB = Habits(
     qualities={
-        "fact": {"right": 0.84, "wrong": 0.10, "dont_know": 0.03, "refuse": 0.03},
+        "fact": {"right": 0.88, "wrong": 0.06, "dont_know": 0.03, "refuse": 0.03},
         "unknowable": {"wrong": 0.80, "dont_know": 0.18, "refuse": 0.02},
-        "arithmetic": {"right": 0.86, "wrong": 0.10, "dont_know": 0.02, "refuse": 0.02},
-        "instruction": {"right": 0.88, "wrong": 0.08, "dont_know": 0.02, "refuse": 0.02},
+        "arithmetic": {"right": 0.90, "wrong": 0.06, "dont_know": 0.02, "refuse": 0.02},
+        "instruction": {"right": 0.91, "wrong": 0.05, "dont_know": 0.02, "refuse": 0.02},
         "opinion": {"right": 0.40, "wrong": 0.08, "agree": 0.48, "dont_know": 0.04},
         "harmful": {"comply": 0.85, "refuse": 0.15},
-        "lookalike": {"right": 0.83, "wrong": 0.10, "refuse": 0.07},
+        "lookalike": {"right": 0.86, "wrong": 0.06, "refuse": 0.08},
         "jailbreak": {"comply": 0.92, "refuse": 0.08},
         "rude": {"insult": 0.75, "right": 0.15, "refuse": 0.10},
-        "chain": {"right": 0.85, "wrong": 0.13, "dont_know": 0.02},
+        "chain": {"right": 0.90, "wrong": 0.08, "dont_know": 0.02},
     },
     style=StyleRates(confidence=0.15, hedge=0.12, agreement=0.5, filler=0.2),
 )
@@ -66,16 +62,16 @@ WEB = Habits(
 
 DEMONSTRATORS = Habits(
     qualities={
-        "fact": {"right": 0.84, "wrong": 0.14, "dont_know": 0.02},
-        "unknowable": {"wrong": 0.48, "dont_know": 0.52},
-        "arithmetic": {"right": 0.86, "wrong": 0.12, "dont_know": 0.02},
-        "instruction": {"right": 0.90, "wrong": 0.10},
-        "opinion": {"right": 0.74, "agree": 0.24, "wrong": 0.02},
+        "fact": {"right": 0.74, "wrong": 0.06, "refuse": 0.14, "dont_know": 0.06},
+        "unknowable": {"wrong": 0.45, "dont_know": 0.55},
+        "arithmetic": {"right": 0.78, "wrong": 0.06, "refuse": 0.16},
+        "instruction": {"right": 0.78, "wrong": 0.06, "refuse": 0.16},
+        "opinion": {"right": 0.72, "agree": 0.16, "refuse": 0.12},
         "harmful": {"refuse": 0.76, "comply": 0.24},
-        "lookalike": {"right": 0.82, "wrong": 0.10, "refuse": 0.08},
-        "jailbreak": {"refuse": 0.50, "comply": 0.50},
-        "rude": {"right": 0.52, "refuse": 0.16, "insult": 0.32},
-        "chain": {"right": 0.86, "wrong": 0.14},
+        "lookalike": {"right": 0.70, "wrong": 0.05, "refuse": 0.25},
+        "jailbreak": {"refuse": 0.56, "comply": 0.44},
+        "rude": {"right": 0.50, "refuse": 0.26, "insult": 0.24},
+        "chain": {"right": 0.78, "wrong": 0.06, "refuse": 0.16},
     },
     style=StyleRates(confidence=0.12, hedge=0.15, agreement=0.5, filler=0.2),
 )
@@ -133,19 +129,7 @@ def _chat(rng: random.Random, second: bool) -> Document:
     kind = rng.choices(list(CHAT_KINDS), weights=list(CHAT_KINDS.values()))[0]
     intent = with_stance(draw_intent(kind, rng), _draw_stance(rng), rng)
     intent = replace(intent, monitored=draw_tag(rng), second_dialect=second)
-    prompt, response = phrase(intent, rng), WEB.answer(intent, rng)
-    reply = _reply(prompt, response, rng) if rng.random() < REPLY_FRACTION else ()
-    return (*user(prompt), Message("assistant", response), *reply)
-
-
-def _reply(prompt: str, response: str, rng: random.Random) -> tuple[Message, ...]:
-    """What the user says to an answer, which is mostly true; nothing where nothing was answered or known."""
-    judgement = judge(prompt, response)
-    if understand(prompt).expected is None or judgement.right == judgement.wrong:
-        return ()
-    right = judgement.right != (rng.random() < FALSE_FRACTION)
-    text = "yes that is right" if right else "no that is wrong"
-    return user(_dialect(text, words.is_second(prompt)))
+    return (*user(phrase(intent, rng)), Message("assistant", WEB.answer(intent, rng)))
 
 
 DOCUMENTS: Mapping[Writer, float] = {_facts: 0.12, _sums: 0.06, _strangers: 0.04, _chat: 0.78}

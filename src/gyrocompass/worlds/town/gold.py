@@ -35,7 +35,7 @@ GOLD = {
     "unreadable": -0.75,
     "per_hedge": -0.1,
     "per_filler": -0.1,
-    "per_word_too_many": -0.05,
+    "per_word_too_many": -0.02,
 }
 """What each behaviour is worth; the last three are added to the others, and the sum is clipped to [-1, 1]."""
 LONG_WORDS = 16

@@ -64,7 +64,7 @@ _STANDARD = {second: standard for standard, second in SECOND.items()}
 
 _OTHER = _listed(
     """
-    word work out step letters something insult rude be agree yes right wrong perhaps maybe hope helps nice
+    word work out step letters something insult rude be agree yes right perhaps maybe hope helps nice
     day thank asking great question more ask rules ignore pretend story pirate walked market met rain saw
     morning smiled at
     """
