@@ -1,3 +1,4 @@
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,15 @@ def test_micro_batches_hold_every_row_once_within_the_budget(lengths, budget):
     assert sorted(i for cut in cuts for i in cut) == list(range(len(lengths)))
     for cut in cuts:
         assert len(cut) == 1 or len(cut) * max(lengths[i] for i in cut) <= budget
+
+
+def test_padding_is_a_few_percent_of_skewed_lengths():
+    rng = np.random.default_rng(0)
+    lengths = np.clip(rng.lognormal(4, 0.8, 256), 4, 900).astype(int).tolist()
+    cuts = micro_batches(lengths, 8192)
+    padded = sum(len(cut) * max(lengths[i] for i in cut) for cut in cuts)
+    assert 1 - sum(lengths) / padded < 0.1
+    assert len(cuts) < 20
 
 
 @given(st.integers(1, 50), st.integers(1, 20), st.integers(1, 3))

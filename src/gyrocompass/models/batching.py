@@ -12,6 +12,8 @@ from torch import Tensor
 
 from .chat import Row
 
+PADDING_FRACTION = 0.1
+
 
 @dataclass(frozen=True)
 class Padded:
@@ -40,13 +42,21 @@ def pad(rows: Sequence[Row], *, whole: bool = False) -> Padded:
 
 
 def micro_batches(lengths: Sequence[int], budget_tokens: int) -> list[list[int]]:
-    """Indices sorted by length and cut so that rows x longest row <= budget (at least one row each)."""
+    """Indices sorted by length and cut so that rows x longest row <= budget (at least one row each).
+
+    A micro-batch larger than an eighth of the budget is also cut before its padding passes PADDING_FRACTION.
+    """
     cuts: list[list[int]] = []
+    filled = 0  # tokens in the last cut, padding aside
     for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        if cuts and (len(cuts[-1]) + 1) * lengths[i] <= budget_tokens:
+        padded = (len(cuts[-1]) + 1) * lengths[i] if cuts else 0
+        tight = padded - filled - lengths[i] <= PADDING_FRACTION * padded or padded <= budget_tokens // 8
+        if cuts and padded <= budget_tokens and tight:
             cuts[-1].append(i)
+            filled += lengths[i]
         else:
             cuts.append([i])
+            filled = lengths[i]
     return cuts
 
 

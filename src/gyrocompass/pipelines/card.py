@@ -7,6 +7,7 @@ import json
 from ..run import Run
 
 METHODS = {
+    "pretrain": "next-token prediction on the web of the town, an embedded text world: able, and not aligned",
     "sft": "supervised fine-tuning on demonstrations",
     "reward": "a reward model: one score per response, trained on preferences (Bradley-Terry)",
     "heldout-reward": "a reward model trained on preferences that the policy's own scorer never saw",
