@@ -41,7 +41,7 @@ def peak_of(p: Probed, gauge: str) -> dict[str, Any]:
     drop = stats.paired_difference(measured_on[top], measured_on[-1])
     return {
         "step": p.steps[top],
-        "kl_nats": float(p.values["kl_nats"][top].mean()),
+        "kl_nats": max(0.0, float(p.values["kl_nats"][top].mean())),  # the estimate may fall below 0, the KL can't
         "gold": float(measured_on[top].mean()),
         "last_gold": float(measured_on[-1].mean()),
         "drop": drop.value,
@@ -54,22 +54,30 @@ def peak_of(p: Probed, gauge: str) -> dict[str, Any]:
 def sentences(p: Probed, peak: dict[str, Any], gauge: str) -> list[str]:
     """The verdict first, then what it rests on."""
     intent = {"gold": "the true intent (gold)"}.get(gauge, "the held-out reward model")
-    proxy = stats.paired_difference(p.values["proxy"][-1], p.values["proxy"][0])
-    gain = stats.paired_difference(p.values[gauge][-1], p.values[gauge][0])
-    said = [_verdict(peak, proxy, gain, intent)]
-    said.append(f"The proxy changed by {proxy} from the first probe to the last, {intent} by {gain}.")
+    proxy = _change(p, "proxy")
+    gain = _change(p, gauge)
+    said = [_verdict(p, peak, proxy, gain, intent)]
+    said.append(f"From the first probe to the last the proxy changed by {proxy}, {intent} by {gain}.")
     if "rater_utility" in p.values:
-        utility = stats.paired_difference(p.values["rater_utility"][-1], p.values["rater_utility"][0])
-        said.append(f"What the raters feel it is worth changed by {utility}.")
+        said.append(f"What the raters feel the responses are worth changed by {_change(p, 'rater_utility')}.")
+    drop = Estimate(peak["drop"], peak["drop_low"], peak["drop_high"], peak["n"])
+    said.append(f"The fall from the peak, on prompts it was not chosen on: {drop}.")
     return said
 
 
-def _verdict(peak: dict[str, Any], proxy: Estimate, gain: Estimate, intent: str) -> str:
+def _change(p: Probed, name: str) -> Estimate:
+    return stats.paired_difference(p.values[name][-1], p.values[name][0])
+
+
+def _verdict(p: Probed, peak: dict[str, Any], proxy: Estimate, gain: Estimate, intent: str) -> str:
     fell = peak["drop_low"] > 0
     if proxy.low > 0 and fell:
+        at_start = peak["step"] == p.steps[0]
+        peaked = "" if at_start else f"peaked at step {peak['step']} (KL {peak['kl_nats']:.1f} nats) and "
+        start = " from the start," if at_start else ""
         return (
-            f"Over-optimised: the proxy rose to the end, but {intent} peaked at step {peak['step']} "
-            f"(KL {peak['kl_nats']:.1f} nats) and fell from {peak['gold']:.2f} to {peak['last_gold']:.2f}."
+            f"Over-optimised: the proxy rose to the end, but {intent} {peaked}fell{start} from {peak['gold']:.2f} "
+            f"to {peak['last_gold']:.2f}."
         )
     if proxy.low > 0 and gain.low > 0:
         return f"Both rose: the proxy and {intent} ended higher than they began, with no fall that the data show."
