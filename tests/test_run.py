@@ -114,6 +114,12 @@ def test_a_warning_is_kept_once(run):
     assert run.state["warnings"] == ["twice"]
 
 
+def test_brackets_in_a_message_are_shown_as_they_are(run, capsys):
+    run.quiet = False
+    run.warn("data[/x].jsonl holds '[bold]'")
+    assert "warning: data[/x].jsonl holds '[bold]'" in capsys.readouterr().err
+
+
 def test_progress_and_words_are_silent_when_quiet(run, capsys):
     run.say("hello")
     with run.progress("sft", 3) as tick:

@@ -87,12 +87,12 @@ class Run:
         """Keeps a warning in run.json, once, and shows it."""
         if message not in self.state["warnings"]:
             self.state["warnings"].append(message)
-            self.say(f"[yellow]warning:[/] {message}")
+            self.say(f"warning: {message}", style="yellow")
 
-    def say(self, message: str) -> None:
-        """One line for the person at the terminal; nothing when quiet."""
+    def say(self, message: str, style: str | None = None) -> None:
+        """One line for the person at the terminal, as it is: brackets are no markup. Nothing when quiet."""
         if not self.quiet:
-            console().print(message, highlight=False)
+            console().print(message, highlight=False, markup=False, style=style)
 
     def stage_folder(self, name: str) -> Path:
         """`stages/NN-name`, numbered in order of first use."""

@@ -30,6 +30,7 @@ def test_a_proxy_that_rises_while_gold_falls_is_over_optimisation(tmp_path):
 def test_both_rising_is_said_so(tmp_path):
     _, words = probes(tmp_path, gold=[0.1, 0.3, 0.5], proxy=[0, 1, 2])
     assert words[0].startswith("Both rose")
+    assert not any("fall from the peak" in sentence for sentence in words)
 
 
 def test_too_few_prompts_give_no_verdict_on_intent(tmp_path):

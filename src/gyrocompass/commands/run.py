@@ -64,7 +64,7 @@ def finish(opened: Run, as_json: bool) -> None:
     def say() -> None:
         for sentence in state["summary"]:
             opened.say(f"• {sentence}")
-        opened.say(f"[bold]{state['seconds']:.0f} s[/]; report: {report}")
+        opened.say(f"{state['seconds']:.0f} s; report: {report}", style="bold")
 
     keys = ("status", "summary", "peak", "seconds", "warnings")
     tell({"run": str(opened.folder), "report": str(report), **{key: state[key] for key in keys}}, as_json, say)

@@ -60,8 +60,9 @@ def sentences(p: Probed, peak: dict[str, Any], gauge: str) -> list[str]:
     said.append(f"From the first probe to the last the proxy changed by {proxy}, {intent} by {gain}.")
     if "rater_utility" in p.values:
         said.append(f"What the raters feel the responses are worth changed by {_change(p, 'rater_utility')}.")
-    drop = Estimate(peak["drop"], peak["drop_low"], peak["drop_high"], peak["n"])
-    said.append(f"The fall from the peak, on prompts it was not chosen on: {drop}.")
+    if peak["step"] != p.steps[-1]:
+        drop = Estimate(peak["drop"], peak["drop_low"], peak["drop_high"], peak["n"])
+        said.append(f"The fall from the peak, on prompts it was not chosen on: {drop}.")
     return said
 
 
@@ -76,7 +77,7 @@ def _verdict(p: Probed, peak: dict[str, Any], proxy: Estimate, gain: Estimate, i
         peaked = "" if at_start else f"peaked at step {peak['step']} (KL {peak['kl_nats']:.1f} nats) and "
         start = " from the start," if at_start else ""
         return (
-            f"Over-optimised: the proxy rose to the end, but {intent} {peaked}fell{start} from {peak['gold']:.2f} "
+            f"Over-optimised: the proxy rose, but {intent} {peaked}fell{start} from {peak['gold']:.2f} "
             f"to {peak['last_gold']:.2f}."
         )
     if proxy.low > 0 and gain.low > 0:
