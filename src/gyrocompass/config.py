@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -17,12 +12,10 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     field_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from .errors import InputError
 from .records import PROPERTIES
 
 
@@ -82,6 +75,34 @@ class Reward(Optimisation):
     margin: bool = Field(False, description="subtract a preference's stated strength from the score difference")
     centring: float = Field(0.01, ge=0, description="weight of (first + second)^2, which keeps scores near 0")
     heldout_fraction: float = Field(0.1, gt=0, lt=1, description="share of the prompts kept for measuring accuracy")
+
+
+class DPO(Optimisation):
+    """Learning from preferences without a reward model (DPO and its family)."""
+
+    loss: Literal["sigmoid", "robust", "ipo", "hinge", "kto", "orpo", "simpo"] = Field(
+        "sigmoid", description="sigmoid is DPO; orpo and simpo need no reference"
+    )
+    beta: PositiveFloat = Field(0.1, description="strength of the pull to the reference (orpo: of the odds ratio)")
+    label_noise: float = Field(
+        0.0, ge=0, lt=0.5, description="share of labels taken to be flipped: sigmoid hedges (cDPO), robust corrects"
+    )
+    length_normalised: bool = Field(False, description="log-ratios per response token and not per response")
+    target_margin: float = Field(0.5, ge=0, description="simpo: by how much the chosen reward is to lead")
+    sft_weight: float = Field(
+        0.0, ge=0, description="weight of the chosen responses' loss in nats a token, which keeps them likely"
+    )
+    reference: str = Field(
+        "start", description="start: the model as it began; none; or the folder or hub name of another"
+    )
+    heldout_fraction: float = Field(0.1, gt=0, lt=1, description="share of the prompts kept for measuring accuracy")
+
+
+class Online(Config):
+    """Online DPO: sample, score or judge, learn, repeat."""
+
+    steps: PositiveInt = Field(100, description="sampling phases of online dpo")
+    samples_per_prompt: int = Field(2, ge=2, description="responses a prompt; the best is set against the worst")
 
 
 class PPO(Optimisation):
@@ -164,10 +185,18 @@ class Probing(Config):
         return self._split(self.probe)
 
 
-class Recipe(Config):
-    """A whole run: base -> SFT -> preferences -> reward model -> PPO, evaluated against intent."""
+class Frontier(Config):
+    """Which settings of each method are set against each other, at what distance from the SFT model."""
 
-    pipeline: Literal["rlhf"] = Field("rlhf", description="which road to take")
+    betas: tuple[PositiveFloat, ...] = Field((0.03, 0.1, 0.3, 1.0), description="beta of each dpo run")
+    kl_coefs: tuple[NonNegativeFloat, ...] = Field((0.03, 0.1), description="kl_coef of each ppo run")
+    changed_raters: bool = Field(True, description="then let the raters change their minds, and see who can follow")
+
+
+class Recipe(Config):
+    """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
+
+    pipeline: Literal["rlhf", "frontier"] = Field("rlhf", description="which road to take")
     model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
     data: str = Field("town", description="preferences: file, folder or hub name; town: the embedded world")
     demonstrations: str | None = Field(
@@ -180,130 +209,7 @@ class Recipe(Config):
     preferences: Preferences = Preferences()
     reward: Reward = Reward()
     ppo: PPO = PPO()
+    dpo: DPO = DPO()
+    frontier: Frontier = Frontier()
     probing: Probing = Probing()
     evaluation: Evaluation = Evaluation()
-
-
-C = TypeVar("C", bound=Config)
-
-
-def build(kind: type[C], values: Mapping[str, Any], where: str = "settings") -> C:
-    """Validated settings. Raises InputError in one line: what is wrong, where, and the nearest known key."""
-    try:
-        return kind.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] != "extra_forbidden":
-            given = first.get("input")
-            raise InputError(f"{where}: {key} = {given!r}: {_lower(first['msg'])}") from None
-        known = dotted_keys(kind)
-        nearest = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
-        raise InputError(f"{where}: unknown key {key!r}; the nearest one is {nearest[0]!r}") from None
-
-
-def load(path: Path, settings: Sequence[str] = (), quick: bool = False) -> Recipe:
-    """The recipe in a YAML file, its `quick` section laid over it if asked for, then KEY=VALUE settings.
-
-    Raises InputError if the file is missing, no mapping, or holds an unknown key.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such recipe; the shipped ones are {', '.join(shipped())}")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: a recipe is a mapping of keys, not a {type(values).__name__}")
-    overlay = values.pop("quick", {})
-    if quick:
-        values = merge(values, overlay)
-    for setting in settings:
-        values = merge(values, _parse(setting))
-    return build(Recipe, values, str(path))
-
-
-def recipe_path(name: str) -> Path:
-    """A recipe by path, or a shipped one by name (`town`, `town.yaml`, `recipes/town.yaml`)."""
-    path = Path(name)
-    shipped_path = RECIPES / f"{path.stem}.yaml"
-    return shipped_path if not path.exists() and shipped_path.exists() else path
-
-
-RECIPES = Path(__file__).parent / "recipes"
-
-
-def shipped() -> list[str]:
-    """Names of the recipes that come with the package."""
-    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
-
-
-def dotted_keys(kind: type[BaseModel], prefix: str = "") -> list[str]:
-    """Every key of a config, nested ones dotted: `ppo.kl_coef`."""
-    keys: list[str] = []
-    for name, info in kind.model_fields.items():
-        keys.append(prefix + name)
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            keys += dotted_keys(info.annotation, f"{prefix}{name}.")
-    return keys
-
-
-def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`over` laid upon `base`, mappings merged key by key."""
-    merged = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = merge(merged[key], value) if both else value
-    return merged
-
-
-def _parse(setting: str) -> dict[str, Any]:
-    key, equals, text = setting.partition("=")
-    if not equals or not key:
-        raise InputError(f"--set {setting}: expected KEY=VALUE, such as ppo.kl_coef=0.1")
-    try:
-        value: Any = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise InputError(f"--set {setting}: {text!r} is not a YAML value; quote it") from None
-    for part in reversed(key.split(".")):
-        value = {part: value}
-    return dict(value)
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
-
-
-def as_yaml(settings: BaseModel | Mapping[str, Any]) -> str:
-    """Settings as YAML, in the order of their declaration."""
-    values = settings.model_dump() if isinstance(settings, BaseModel) else dict(settings)
-    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True)).rstrip()
-
-
-def show(settings: Mapping[str, Any], as_json: bool) -> None:
-    """Prints settings, as YAML or as one JSON line."""
-    print(json.dumps(settings) if as_json else as_yaml(settings))
-
-
-def reference() -> str:
-    """Every key of a recipe with its default and meaning, as Markdown tables."""
-    parts = ["# Settings\n\nKeys of a recipe; on a stage's own command each is a flag (`kl_coef`: `--kl-coef`).\n"]
-    parts.append(_table("Recipe", Recipe))
-    for name, info in Recipe.model_fields.items():
-        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            parts.append(_table(name, info.annotation))
-    return "\n".join(parts)
-
-
-def _table(title: str, kind: type[BaseModel]) -> str:
-    rows = [
-        f"| `{name}` | {_default(info.default)} | {info.description} |"
-        for name, info in kind.model_fields.items()
-        if not isinstance(info.default, BaseModel)
-    ]
-    head = ["| key | default | meaning |", "|---|---|---|"]
-    return "\n".join([f"## {title}", "", kind.__doc__ or "", "", *head, *rows, ""])
-
-
-def _default(value: Any) -> str:
-    return "" if value is None else f"`{str(value).lower() if isinstance(value, bool) else value}`"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import config
 from ..cli import tell
-from ..config import Access, Compute, Config, Sampling, build
+from ..config import Access, Compute, Config, Sampling
 from ..errors import InputError
+from ..recipe import build, show_settings
 from ..run import Run
 from .flags import common_flags, gathered, stage_flags
 
@@ -59,7 +59,7 @@ def evaluate(models: tuple[str, ...], **flags: Any) -> None:
     }  # fmt: skip
     measured = subjects(models)
     if flags["dry_run"]:
-        config.show(resolved, flags["as_json"])
+        show_settings(resolved, flags["as_json"])
         return
     run = _open(measured, resolved, flags["out"], flags["as_json"])
     own = run.state["config"].get("stage") == "eval"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from .. import config
 from ..cli import tell
+from ..config import Recipe
+from ..recipe import load, recipe_path, reference, show_settings
 from ..run import Run
 from .flags import common_flags
 
@@ -27,12 +28,12 @@ def run(
     dry_run: bool,
 ) -> None:
     """Run RECIPE, a YAML file or the name of a shipped one, into a run folder with a report."""
-    path = config.recipe_path(recipe)
+    path = recipe_path(recipe)
     if seed is not None:
         settings = (*settings, f"seed={seed}")
-    resolved = config.load(path, settings, quick)
+    resolved = load(path, settings, quick)
     if dry_run:
-        config.show(resolved.model_dump(), as_json)
+        show_settings(resolved.model_dump(), as_json)
         return
     name = path.stem + ("-quick" if quick else "")
     opened = Run.open(out or Path("runs") / name, resolved.model_dump(), quiet=as_json)
@@ -43,7 +44,7 @@ def run(
     finish(opened, as_json)
 
 
-def _go(resolved: config.Recipe, opened: Run) -> None:
+def _go(resolved: Recipe, opened: Run) -> None:
     from ..pipelines.rlhf import rlhf
     from ..report import write
 
@@ -83,4 +84,4 @@ def report(folders: tuple[Path, ...]) -> None:
 @click.command()
 def settings() -> None:
     """Print every setting with its default and meaning, as Markdown."""
-    click.echo(config.reference(), nl=False)
+    click.echo(reference(), nl=False)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import config
-from ..config import PPO, SFT, Compute, Probing, Reward, Sampling, build
+from ..config import PPO, SFT, Compute, Config, Probing, Reward, Sampling
+from ..recipe import build, show_settings
 from ..run import Run
 from .flags import common_flags, gathered, stage_flags
 from .run import finish
@@ -109,7 +109,7 @@ def ppo(model: str, data: str, scorers: tuple[str, ...], combine: Any, **flags: 
 
 
 def _open(
-    name: str, source: dict[str, Any], flags: dict[str, Any], **sections: type[config.Config]
+    name: str, source: dict[str, Any], flags: dict[str, Any], **sections: type[Config]
 ) -> tuple[Run, dict[str, Any]] | None:
     """The run folder and the validated settings of a stage; None after a dry run."""
     given = gathered(flags, **sections)
@@ -121,7 +121,7 @@ def _open(
         **{section: model.model_dump() for section, model in settings.items()},
     }
     if flags["dry_run"]:
-        config.show(resolved, flags["as_json"])
+        show_settings(resolved, flags["as_json"])
         return None
     run = Run.open(flags["out"] or Path("runs") / name, resolved, quiet=flags["as_json"])
     return run, settings

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from .. import config
+from ..config import Compute
 from ..errors import InputError
+from ..recipe import show_settings
 from ..run import Run
 from .flags import common_flags
 
@@ -26,7 +27,7 @@ def pretrain(tokens: int, out: Path | None, seed: int | None, as_json: bool, dry
 
     resolved = {"stage": "pretrain", "seed": seed or 0, "tokens": tokens, "pretrain": SETTINGS.model_dump()}
     if dry_run:
-        config.show(resolved, as_json)
+        show_settings(resolved, as_json)
         return
     run = Run.open(out or Path("runs/town-base"), resolved, quiet=as_json)
     with run.guard():
@@ -48,11 +49,11 @@ def plant(name: str, out: Path | None, seed: int | None, as_json: bool, dry_run:
         "sft": SETTINGS.model_dump(),
     }  # fmt: skip
     if dry_run:
-        config.show(resolved, as_json)
+        show_settings(resolved, as_json)
         return
     run = Run.open(out or Path("runs") / f"planted-{name}", resolved, quiet=as_json)
     with run.guard():
-        click.echo(plant(run, name, config.Compute()))
+        click.echo(plant(run, name, Compute()))
 
 
 @town.command()

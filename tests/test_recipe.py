@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from gyrocompass import config
-from gyrocompass.config import PPO, Recipe, build, load
+from gyrocompass import recipe as recipes
+from gyrocompass.config import PPO, Recipe
 from gyrocompass.errors import InputError
+from gyrocompass.recipe import build, load
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -50,23 +52,23 @@ def test_a_missing_recipe_names_the_shipped_ones(tmp_path):
 
 
 @pytest.mark.parametrize("quick", [False, True])
-@pytest.mark.parametrize("name", config.shipped())
+@pytest.mark.parametrize("name", recipes.shipped())
 def test_every_shipped_recipe_is_valid(name, quick):
-    assert load(config.recipe_path(name), quick=quick).pipeline == "rlhf"
+    assert load(recipes.recipe_path(name), quick=quick).pipeline == "rlhf"
 
 
 def test_a_shipped_recipe_is_found_by_name_and_by_path():
-    assert load(config.recipe_path("recipes/town.yaml")) == load(config.recipe_path("town"))
+    assert load(recipes.recipe_path("recipes/town.yaml")) == load(recipes.recipe_path("town"))
 
 
 def test_as_yaml_reads_back(tmp_path):
     recipe = build(Recipe, {"ppo": {"kl_target": 6.0}})
-    assert load(write(tmp_path, config.as_yaml(recipe))) == recipe
+    assert load(write(tmp_path, recipes.as_yaml(recipe))) == recipe
 
 
 def test_the_reference_page_is_up_to_date():
     """Rewrite it with: gyro settings > docs/settings.md"""
-    assert (DOCS / "settings.md").read_text() == config.reference()
+    assert (DOCS / "settings.md").read_text() == recipes.reference()
 
 
 def test_no_stage_has_more_settings_than_a_person_can_hold():
