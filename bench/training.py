@@ -29,12 +29,13 @@ from workload import SIZES, Size, build, examples
 from gyrocompass.config import PPO, SFT, Compute, Optimisation, Reward, Sampling
 from gyrocompass.learn.loop import Collected, Method, train
 from gyrocompass.learn.ppo import PolicyOptimisation
-from gyrocompass.learn.reward import RewardModelling, encode_pairs
+from gyrocompass.learn.reward import RewardModelling
 from gyrocompass.learn.sft import Finetuning
 from gyrocompass.maths.losses import Metrics
 from gyrocompass.models import chat
 from gyrocompass.models.chat import Row as Tokens
 from gyrocompass.models.network import Network
+from gyrocompass.models.pairs import encode_pairs
 from gyrocompass.models.policy import over_rows, reference_logprobs, response_texts, rollout, sampled_logprobs
 from gyrocompass.models.scorer import RewardModel
 from gyrocompass.records import Example, Preference

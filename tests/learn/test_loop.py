@@ -10,9 +10,10 @@ from gyrocompass.config import PPO, SFT, Compute, Reward, Sampling
 from gyrocompass.errors import Diverged
 from gyrocompass.learn import loop
 from gyrocompass.learn.ppo import PolicyOptimisation
-from gyrocompass.learn.reward import RewardModelling, encode_pairs
+from gyrocompass.learn.reward import RewardModelling
 from gyrocompass.learn.sft import Finetuning
 from gyrocompass.models import chat
+from gyrocompass.models.pairs import encode_pairs
 from gyrocompass.records import Example, Preference, user
 from gyrocompass.run import Run
 

@@ -4,7 +4,8 @@ import pytest
 from gyrocompass.config import Compute, Reward
 from gyrocompass.errors import Diverged, InputError
 from gyrocompass.learn import loop
-from gyrocompass.learn.reward import RewardModelling, accuracy, encode_pairs, split_by_prompt
+from gyrocompass.learn.reward import RewardModelling, accuracy, split_by_prompt
+from gyrocompass.models.pairs import encode_pairs
 from gyrocompass.models.scorer import RewardModel, checked, ensemble
 from gyrocompass.protocols import Scorer
 from gyrocompass.records import Example, Preference, user

@@ -7,46 +7,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..config import Reward
 from ..errors import InputError
 from ..maths.losses import Metrics, bradley_terry
 from ..maths.stats import Estimate, mean, proportion
-from ..models import chat
-from ..models.batching import Padded, Passes, micro_batches, pad, seed_of, shuffled
-from ..models.chat import Row
+from ..models.batching import Passes, seed_of, shuffled
 from ..models.network import Network
-from ..models.scorer import RewardModel, end_scores
+from ..models.pairs import PairBatch, PairRows, pair_batches, pair_scores
+from ..models.scorer import RewardModel
 from ..records import Example, Preference, Prompt
 from .loop import Collected
-
-
-@dataclass(frozen=True, slots=True)
-class PairRows:
-    """Both responses of a preference, tokenised."""
-
-    first: Row
-    second: Row
-    p_first: float
-    strength: float
-
-    def __len__(self) -> int:
-        return max(len(self.first), len(self.second))
-
-
-class Micro(NamedTuple):
-    batch: Padded
-    """(2 B, T): the first responses, then the second ones."""
-    p_first: Tensor
-    margin: Tensor
-    total_pairs: int
-    """Pairs in the whole optimiser step."""
 
 
 class RewardModelling:
@@ -65,41 +39,14 @@ class RewardModelling:
         self.state: dict[str, float] = {}
 
     def collect(self, step: int) -> Collected:
-        network = self.networks["reward"]
-        chosen = [self.pairs[i] for i in self.passes.indices(step)]
-        cuts = micro_batches([len(pair) for pair in chosen], max(network.compute.micro_batch_tokens // 2, 1))
-        micros = [self._micro([chosen[i] for i in cut], len(chosen)) for cut in cuts]
-        return Collected([micros], tokens=sum(len(p.first) + len(p.second) for p in chosen))
+        chosen = self.passes.indices(step)
+        batches = pair_batches(self.networks["reward"], self.pairs, chosen)
+        return Collected([batches], tokens=sum(self.pairs[i].tokens for i in chosen))
 
-    def loss(self, micro: Micro) -> tuple[Tensor, Metrics]:
-        first, second = end_scores(self.networks["reward"], micro.batch).chunk(2)
-        return bradley_terry(first, second, micro.p_first, micro.margin, self.config.centring, micro.total_pairs)
-
-    def _micro(self, pairs: Sequence[PairRows], total: int) -> Micro:
-        network = self.networks["reward"]
-        rows = [pair.first for pair in pairs] + [pair.second for pair in pairs]
-        margin = [pair.strength if self.config.margin else 0.0 for pair in pairs]
-        return Micro(
-            pad(rows).to(network.device),
-            torch.tensor([pair.p_first for pair in pairs], device=network.device),
-            torch.tensor(margin, device=network.device),
-            total,
-        )
-
-
-def encode_pairs(
-    network: Network, preferences: Sequence[Preference]
-) -> tuple[list[PairRows], list[Preference], list[str]]:
-    """Tokenised pairs, the preferences they are, and notes: a pair with one response unusable is left out whole."""
-    both = [Example(p.prompt, text) for p in preferences for text in (p.first, p.second)]
-    encoded = chat.encode(network.tokenizer, both, network.max_tokens)
-    rows = dict(zip(encoded.kept, encoded.rows, strict=True))
-    kept = [i for i in range(len(preferences)) if 2 * i in rows and 2 * i + 1 in rows]
-    chosen = [preferences[i] for i in kept]
-    pairs = [
-        PairRows(rows[2 * i], rows[2 * i + 1], p.p_first, p.strength or 0.0) for i, p in zip(kept, chosen, strict=True)
-    ]
-    return pairs, chosen, encoded.notes
+    def loss(self, batch: PairBatch) -> tuple[Tensor, Metrics]:
+        first, second = pair_scores(self.networks["reward"], batch)
+        margin = batch.strength if self.config.margin else 0.0
+        return bradley_terry(first, second, batch.p_first, margin, self.config.centring, batch.total_pairs)
 
 
 def split_by_prompt(

@@ -12,12 +12,13 @@ from ..config import PPO, SFT, Compute, Reward, Sampling
 from ..errors import InputError
 from ..learn.loop import Look, train
 from ..learn.ppo import PolicyOptimisation, check
-from ..learn.reward import RewardModelling, accuracy, encode_pairs, split_by_prompt
+from ..learn.reward import RewardModelling, accuracy, split_by_prompt
 from ..learn.sft import Finetuning
 from ..maths.stats import Estimate
 from ..models import chat
 from ..models.batching import seed_of
 from ..models.network import Network, load
+from ..models.pairs import encode_pairs
 from ..models.policy import LocalPolicy, with_room
 from ..models.scorer import RewardModel
 from ..protocols import Pair, Scorer

@@ -1,0 +1,102 @@
+"""Pairs of responses to one prompt: tokenised, cut into micro-batches, and read by a policy or a scorer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..records import Example, Preference
+from . import chat
+from .batching import Padded, micro_batches, pad
+from .chat import Row
+from .network import Network
+from .scorer import end_scores
+
+
+@dataclass(frozen=True, slots=True)
+class PairRows:
+    """Both responses of a preference, tokenised."""
+
+    first: Row
+    second: Row
+    p_first: float
+    strength: float
+
+    def __len__(self) -> int:
+        return max(len(self.first), len(self.second))
+
+    @property
+    def tokens(self) -> int:
+        return len(self.first) + len(self.second)
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """Some pairs of an optimiser step on the network's device. `tokens` are the response tokens learnt from."""
+
+    padded: Padded
+    """(2 B, T): the first responses, then the second ones."""
+    first_tokens: Float[Tensor, "B"]
+    second_tokens: Float[Tensor, "B"]
+    p_first: Float[Tensor, "B"]
+    strength: Float[Tensor, "B"]
+    indices: list[int]
+    """Which of all pairs these are."""
+    total_pairs: int
+    """Pairs in the whole optimiser step."""
+
+
+def encode_pairs(
+    network: Network, preferences: Sequence[Preference]
+) -> tuple[list[PairRows], list[Preference], list[str]]:
+    """Tokenised pairs, the preferences they are, and notes: a pair with one response unusable is left out whole."""
+    both = [Example(p.prompt, text) for p in preferences for text in (p.first, p.second)]
+    encoded = chat.encode(network.tokenizer, both, network.max_tokens)
+    rows = dict(zip(encoded.kept, encoded.rows, strict=True))
+    kept = [i for i in range(len(preferences)) if 2 * i in rows and 2 * i + 1 in rows]
+    chosen = [preferences[i] for i in kept]
+    pairs = [
+        PairRows(rows[2 * i], rows[2 * i + 1], p.p_first, p.strength or 0.0) for i, p in zip(kept, chosen, strict=True)
+    ]
+    return pairs, chosen, encoded.notes
+
+
+def pair_batches(network: Network, pairs: Sequence[PairRows], indices: Sequence[int]) -> list[PairBatch]:
+    """The pairs of one optimiser step, by length, in micro-batches of the network's token budget."""
+    budget = max(network.compute.micro_batch_tokens // 2, 1)
+    cuts = micro_batches([len(pairs[i]) for i in indices], budget)
+    return [_batch(network, pairs, [indices[i] for i in cut], len(indices)) for cut in cuts]
+
+
+def _batch(network: Network, pairs: Sequence[PairRows], indices: list[int], total: int) -> PairBatch:
+    chosen = [pairs[i] for i in indices]
+    rows = [pair.first for pair in chosen] + [pair.second for pair in chosen]
+
+    def column(values: Sequence[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float32, device=network.device)
+
+    return PairBatch(
+        padded=pad(rows).to(network.device),
+        first_tokens=column([pair.first.n_response for pair in chosen]),
+        second_tokens=column([pair.second.n_response for pair in chosen]),
+        p_first=column([pair.p_first for pair in chosen]),
+        strength=column([pair.strength for pair in chosen]),
+        indices=indices,
+        total_pairs=total,
+    )
+
+
+def pair_logprobs(network: Network, batch: PairBatch) -> tuple[Float[Tensor, "B"], Float[Tensor, "B"]]:
+    """Summed log-probability of each first and each second response, nats."""
+    first, second = network.logprobs(batch.padded).sum(1).chunk(2)
+    return first, second
+
+
+def pair_scores(network: Network, batch: PairBatch) -> tuple[Float[Tensor, "B"], Float[Tensor, "B"]]:
+    """The scorer's number for each first and each second response, read at its end token."""
+    first, second = end_scores(network, batch.padded).chunk(2)
+    return first, second
