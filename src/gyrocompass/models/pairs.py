@@ -36,7 +36,7 @@ class PairRows:
 
 @dataclass(frozen=True)
 class PairBatch:
-    """Some pairs of an optimiser step on the network's device. `tokens` are the response tokens learnt from."""
+    """Some pairs of an optimiser step, on the network's device; `first_tokens` counts the response tokens."""
 
     padded: Padded
     """(2 B, T): the first responses, then the second ones."""
@@ -76,7 +76,7 @@ def _batch(network: Network, pairs: Sequence[PairRows], indices: list[int], tota
     chosen = [pairs[i] for i in indices]
     rows = [pair.first for pair in chosen] + [pair.second for pair in chosen]
 
-    def column(values: Sequence[float]) -> Tensor:
+    def column(values: Sequence[int | float]) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=network.device)
 
     return PairBatch(
