@@ -1,6 +1,6 @@
 """Training speed: tokens/s of each stage, the share of the machine's ceiling, and peak memory.
 
-    python bench/training.py [--quick] [--size town|15m] [--method sft|reward|ppo]
+    python bench/training.py [--quick] [--size town|small] [--method sft|reward|ppo]
                               [--precision fp32|bf16|auto] [--micro-batch-tokens N] [--json]
 
 Counted are the tokens a stage learns from, padding left out: of both responses of a pair, and of a ppo step's
@@ -10,89 +10,31 @@ package's own loop. The parts of a ppo step are timed apart, on rollouts of the 
 
 from __future__ import annotations
 
-import tempfile
-import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import machine
 from machine import Ceiling, Lap, Row, Work, forward_flops, timed
-from torch import Tensor
-from workload import SIZES, Size, build, examples
+from steps import NEVER, Step, watch
+from workload import SIZES, Size, build, examples, preferences, size_of
 
-from gyrocompass.config import PPO, SFT, Compute, Optimisation, Reward, Sampling
-from gyrocompass.learn.loop import Collected, Method, train
+from gyrocompass.config import PPO, SFT, Compute, Reward, Sampling
 from gyrocompass.learn.ppo import PolicyOptimisation
 from gyrocompass.learn.reward import RewardModelling
 from gyrocompass.learn.sft import Finetuning
-from gyrocompass.maths.losses import Metrics
 from gyrocompass.models import chat
 from gyrocompass.models.chat import Row as Tokens
 from gyrocompass.models.network import Network
 from gyrocompass.models.pairs import encode_pairs
 from gyrocompass.models.policy import over_rows, reference_logprobs, response_texts, rollout, sampled_logprobs
 from gyrocompass.models.scorer import RewardModel
-from gyrocompass.records import Example, Preference
-from gyrocompass.run import Run
+from gyrocompass.records import Example
 
 Laps = dict[str | None, list[Lap]]
 """By part; None is the whole."""
-
-NEVER = 1 << 30
-"""Steps between checkpoints, so that none is written."""
-
-
-class Enough(Exception):
-    """All steps are measured; stops the loop before it writes its last checkpoint."""
-
-
-class Watched:
-    """A method whose every step leaves behind when it began, and when its data were there.
-
-    Raises Enough where the step after the last would begin.
-    """
-
-    def __init__(self, method: Method) -> None:
-        self.method = method
-        self.networks: Mapping[str, Network] = method.networks
-        self.steps, self.state = method.steps + 1, method.state
-        self.begins: list[float] = []
-        self.ready: list[float] = []
-        self.collected: list[Collected] = []
-
-    def collect(self, step: int) -> Collected:
-        self.begins.append(time.perf_counter())
-        if step > self.method.steps:
-            raise Enough
-        self.collected.append(self.method.collect(step))
-        self.ready.append(time.perf_counter())
-        return self.collected[-1]
-
-    def loss(self, micro: Any) -> tuple[Tensor, Metrics]:
-        return self.method.loss(micro)
-
-
-class Step(NamedTuple):
-    """A step of the loop, and how long its update alone took."""
-
-    collected: Collected
-    seconds: float
-    update_seconds: float
-
-
-def steps_of(method: Method, config: Optimisation) -> list[Step]:
-    """Trains, and tells of every step but the first, which warms up caches and allocators."""
-    watched = Watched(method)
-    with tempfile.TemporaryDirectory() as folder, suppress(Enough):
-        train(watched, config, Run.open(Path(folder), {"seed": 0}, quiet=True), "bench")
-    times = zip(watched.collected, watched.ready, pairwise(watched.begins), strict=True)
-    return [Step(collected, end - begin, end - ready) for collected, ready, (begin, end) in times][1:]
 
 
 def sft(size: Size, compute: Compute, repetitions: int) -> Laps:
@@ -106,22 +48,20 @@ def sft(size: Size, compute: Compute, repetitions: int) -> Laps:
         tokens = step.collected.tokens
         return Lap(tokens, step.seconds, Work(training=3 * forward_flops(network, tokens, learnt * tokens)))
 
-    return {None: [lap(step) for step in steps_of(Finetuning(network, rows, config, 0), config)]}
+    return {None: [lap(step) for step in watch(Finetuning(network, rows, config, 0), config).done]}
 
 
 def reward(size: Size, compute: Compute, repetitions: int) -> Laps:
     network = build(size, compute, scalar=True, trainable=True)
-    firsts, seconds = (examples(size, size.batch * (repetitions + 1), seed) for seed in (0, 1))
-    both = zip(firsts, seconds, strict=True)
-    preferences = [Preference(one.prompt, str(one.response), str(two.response)) for one, two in both]
+    many = preferences(size, size.batch * (repetitions + 1))
     config = Reward(batch_size=size.batch, checkpoint_every=NEVER)
-    method = RewardModelling(network, encode_pairs(network, preferences)[0], config, 0)
+    method = RewardModelling(network, encode_pairs(network, many)[0], config, 0)
 
     def lap(step: Step) -> Lap:
         tokens = step.collected.tokens
         return Lap(tokens, step.seconds, Work(training=3 * forward_flops(network, tokens)))
 
-    return {None: [lap(step) for step in steps_of(method, config)]}
+    return {None: [lap(step) for step in watch(method, config).done]}
 
 
 class Quartet(NamedTuple):
@@ -148,7 +88,7 @@ def ppo(size: Size, compute: Compute, repetitions: int) -> Laps:
         models.policy, models.reference, models.critic, models.scorer, prompts, config, sampling, 0
     )
     laps: Laps = {None: [], "update": []}
-    for step in steps_of(method, config):
+    for step in watch(method, config).done:
         tokens = step.collected.tokens
         works = _works(models, tokens, step.collected.metrics["response_tokens"] * size.batch, config.epochs)
         whole = Work(*map(sum, zip(*works.values(), strict=True)))
@@ -198,12 +138,12 @@ METHODS: dict[str, Callable[[Size, Compute, int], Laps]] = {"sft": sft, "reward"
 
 def measure(size: str, method: str, compute: Compute, repetitions: int) -> tuple[Laps, float | None]:
     """A stage's laps, and a GPU's peak memory."""
-    return METHODS[method](SIZES[size], compute, repetitions), machine.device_peak_mib()
+    return METHODS[method](size_of(size), compute, repetitions), machine.device_peak_mib()
 
 
 def limit_of(size: str, compute: Compute, repetitions: int) -> tuple[Ceiling, dict[str, Any]]:
     """The ceiling at about as many tokens as an optimiser step reads, and what machine it is."""
-    shape = SIZES[size]
+    shape = size_of(size)
     network = build(shape, compute)
     tokens = shape.batch * (shape.prompt_tokens + shape.response_tokens)
     return machine.ceiling(network, tokens, repetitions), machine.description(network.device)
@@ -212,7 +152,7 @@ def limit_of(size: str, compute: Compute, repetitions: int) -> tuple[Ceiling, di
 def rows_of(size: str, method: str, compute: Compute, repetitions: int, limit: Ceiling) -> list[Row]:
     """The whole with its peak memory, then its parts."""
     (laps, device_mib), peak = machine.in_child(measure, size, method, compute, repetitions)
-    rows = [machine.row(size, method, part, SIZES[size].batch, found, limit) for part, found in laps.items()]
+    rows = [machine.row(size, method, part, size_of(size).batch, found, limit) for part, found in laps.items()]
     return [replace(rows[0], peak_memory_mib=peak, device_memory_mib=device_mib), *rows[1:]]
 
 

@@ -38,6 +38,8 @@ def random_model(architecture, **changes):
         "gpt2": {"n_positions": 256, "n_embd": 32, "n_layer": 2, "n_head": 2},
         "llama": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
                   "max_position_embeddings": 256},
+        "qwen2": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+                  "intermediate_size": 64, "max_position_embeddings": 256},
         "opt": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "ffn_dim": 64,
                 "max_position_embeddings": 256, "word_embed_proj_dim": 32},
         "gemma2": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1,

@@ -20,6 +20,10 @@ COMMANDS = {
     "sft": ("gyrocompass.commands.stages:sft", "Fine-tune a model on demonstrations."),
     "reward": ("gyrocompass.commands.stages:reward", "Train a reward model on preferences."),
     "ppo": ("gyrocompass.commands.stages:ppo", "Optimise a policy against a scorer, with a KL penalty."),
+    "dpo": (
+        "gyrocompass.commands.dpo:dpo",
+        "Learn from preferences without a reward model, or online against a scorer.",
+    ),
     "report": ("gyrocompass.commands.run:report", "Write report.html of run folders anew."),
     "settings": ("gyrocompass.commands.run:settings", "Print every setting with its default and meaning."),
     "eval": ("gyrocompass.commands.evaluate:evaluate", "Measure the five properties of models, side by side."),
@@ -81,14 +85,16 @@ def _remedy(error: Exception) -> str:
 
 
 def _settle_libraries() -> None:
-    """Fewer words from libraries, and threads that sleep while they wait: on a shared or virtual processor
-    a spinning thread takes the time that the working one needs."""
+    """Fewer words from libraries. Threads that sleep while they wait: on a shared or virtual processor a spinning
+    one takes the time that the working one needs. And few of oneDNN's programs kept: each may hold 4 MiB."""
     import os
 
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
 
 
 def tell(payload: dict[str, Any], as_json: bool, say: Callable[[], None]) -> None:

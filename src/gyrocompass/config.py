@@ -103,6 +103,7 @@ class Online(Config):
 
     steps: PositiveInt = Field(100, description="sampling phases of online dpo")
     samples_per_prompt: int = Field(2, ge=2, description="responses a prompt; the best is set against the worst")
+    missing_end_penalty: float = Field(1.0, ge=0, description="taken off the score of a response that never ended")
 
 
 class PPO(Optimisation):
@@ -188,8 +189,8 @@ class Probing(Config):
 class Frontier(Config):
     """Which settings of each method are set against each other, at what distance from the SFT model."""
 
-    betas: tuple[PositiveFloat, ...] = Field((0.03, 0.1, 0.3, 1.0), description="beta of each dpo run")
-    kl_coefs: tuple[NonNegativeFloat, ...] = Field((0.03, 0.1), description="kl_coef of each ppo run")
+    betas: tuple[PositiveFloat, ...] = Field((0.03, 0.1, 0.3, 1.0), min_length=1, description="beta of each dpo run")
+    kl_coefs: tuple[NonNegativeFloat, ...] = Field((0.03, 0.1), min_length=1, description="kl_coef of each ppo run")
     changed_raters: bool = Field(True, description="then let the raters change their minds, and see who can follow")
 
 

@@ -1,27 +1,12 @@
 """The benchmarks run at their smallest size and count what they say they count; no test looks at a clock."""
 
-import importlib
 import json
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 
 from gyrocompass.config import Compute
-
-
-@pytest.fixture(scope="module")
-def bench():
-    """The scripts' modules, imported as `python bench/...` imports them."""
-    folder = str(Path(__file__).parents[2] / "bench")
-    sys.path.insert(0, folder)
-    try:
-        names = ("machine", "workload", "training", "sampling", "evaluation")
-        yield {name: importlib.import_module(name) for name in names}
-    finally:
-        sys.path.remove(folder)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +36,7 @@ def test_forward_flops_are_two_per_parameter_and_token(bench, smallest):
 
 
 def test_lengths_are_skewed_and_fit_the_context(bench):
-    size = bench["workload"].SIZES["15m"]
+    size = bench["workload"].size_of("15m")
     lengths = [len(e.response.split()) for e in bench["workload"].examples(size, 200)]
     ordered = sorted(lengths)
     assert ordered[100] == pytest.approx(size.response_tokens, rel=0.3)

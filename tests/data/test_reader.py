@@ -30,6 +30,38 @@ def test_the_report_counts_each_reason_and_says_where_it_began():
     )
 
 
+TURNS = [{"role": "user", "content": "The sky?"}]
+OTHER = [{"role": "user", "content": "The sea?"}]
+SAID = [{"role": "assistant", "content": "Blue."}]
+UNSAID = [{"role": "assistant", "content": "Green."}]
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "reason"),
+    [
+        (
+            {"chosen": TURNS + SAID, "rejected": TURNS + UNSAID},
+            {"chosen": TURNS + SAID, "rejected": OTHER + UNSAID},
+            "different prompts for chosen and rejected",
+        ),
+        (
+            {"chosen": "\n\nHuman: A\n\nAssistant: a", "rejected": "\n\nHuman: A\n\nAssistant: b"},
+            {"chosen": "\n\nHuman: A\n\nAssistant: a", "rejected": "\n\nHuman: B\n\nAssistant: b"},
+            "different prompts for chosen and rejected",
+        ),
+        (
+            {"prompt": TURNS, "chosen": TURNS + SAID, "rejected": TURNS + UNSAID},
+            {"prompt": TURNS, "chosen": TURNS + SAID, "rejected": OTHER + UNSAID},
+            "a response that does not continue its prompt",
+        ),
+    ],
+)
+def test_a_pair_whose_prompt_differs_between_its_responses_is_dropped_and_counted(good, bad, reason):
+    pairs, report = read_preferences([good, bad, good, bad])
+    assert len(pairs) == 2
+    assert report.drops == (Drop(reason, 2, Place("rows", 2)),)
+
+
 def test_limit_bounds_the_rows_that_are_read():
     pairs, report = read_preferences([PAIR] * 5 + [{"broken": 1}], limit=3)
     assert len(pairs) == report.rows == 3

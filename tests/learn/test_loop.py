@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from gyrocompass.config import PPO, SFT, Compute, Reward, Sampling
+from gyrocompass.config import DPO, PPO, SFT, Compute, Online, Reward, Sampling
 from gyrocompass.errors import Diverged
-from gyrocompass.learn import loop
+from gyrocompass.learn import loop, reference
+from gyrocompass.learn.dpo import DirectPreferenceOptimisation
+from gyrocompass.learn.kto import KahnemanTverskyOptimisation, encode_labelled
+from gyrocompass.learn.online import OnlinePreferenceOptimisation, best_against_worst
 from gyrocompass.learn.ppo import PolicyOptimisation
 from gyrocompass.learn.reward import RewardModelling
 from gyrocompass.learn.sft import Finetuning
@@ -55,7 +58,39 @@ def ppo(estimator):
     return make
 
 
-METHODS = {"sft": sft, "reward": reward, "ppo": ppo("gae"), "rloo": ppo("rloo"), "grpo": ppo("grpo")}
+def dpo(**changes):
+    def make(tiny, compute):
+        policy = tiny("gpt2", compute, trainable=True)
+        config = DPO(learning_rate=1e-3, batch_size=8, epochs=2, checkpoint_every=2, **changes)
+        pairs = encode_pairs(policy, PREFERENCES)[0]
+        known = reference.logprobs(policy, pairs)
+        return DirectPreferenceOptimisation(policy, pairs, known, config, 0), config
+
+    return make
+
+
+def kto(tiny, compute):
+    policy = tiny("gpt2", compute, trainable=True)
+    config = DPO(learning_rate=1e-3, batch_size=16, epochs=2, checkpoint_every=2, loss="kto", sft_weight=0.5)
+    pairs, _ = encode_labelled(policy, PREFERENCES)
+    return KahnemanTverskyOptimisation(policy, pairs, reference.logprobs(policy, pairs), config, 0), config
+
+
+def online(tiny, compute):
+    policy = tiny("llama", compute, trainable=True)
+    frozen = None if compute.lora_rank else tiny("llama", compute)
+    config = DPO(learning_rate=1e-3, batch_size=16, epochs=2, checkpoint_every=2)
+    prompts = [example.prompt for example in EXAMPLES]
+    method = OnlinePreferenceOptimisation(
+        policy, frozen, best_against_worst(likes_e), prompts, config, Online(steps=6, samples_per_prompt=4),
+        Sampling(max_new_tokens=8, temperature=0.9), 0,
+    )  # fmt: skip
+    return method, config
+
+
+METHODS = {"sft": sft, "reward": reward, "ppo": ppo("gae"), "rloo": ppo("rloo"), "grpo": ppo("grpo")} | {
+    "dpo": dpo(sft_weight=0.5), "ipo": dpo(loss="ipo"), "orpo": dpo(loss="orpo"), "kto": kto, "online": online,
+}  # fmt: skip
 
 
 def compute(tokens=8192, lora=0):

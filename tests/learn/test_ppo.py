@@ -1,16 +1,29 @@
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import permutation_test
 
-from gyrocompass.config import PPO, Compute, Sampling
+from gyrocompass.config import PPO, Access, Compute, Sampling
 from gyrocompass.errors import InputError
 from gyrocompass.learn import loop
 from gyrocompass.learn.ppo import PolicyOptimisation
 from gyrocompass.models.policy import LocalPolicy
+from gyrocompass.models.rollouts import ServerRollouts
 from gyrocompass.records import user
-from gyrocompass.run import Run
+from gyrocompass.run import Run, read_jsonl
 
+SPEC = importlib.util.spec_from_file_location(
+    "rollout_server", Path(__file__).parents[1] / "models" / "rollout_server.py"
+)
+rollout_server = sys.modules[SPEC.name] = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(rollout_server)
+
+LORA = Compute(precision="fp32", lora_rank=2)
 PROMPTS = [user(f"say {i}") for i in range(12)]
 SAMPLING = Sampling(max_new_tokens=10)
 
@@ -79,7 +92,7 @@ def test_at_the_start_policy_and_reference_agree_and_the_ratio_is_one(tiny, comp
 def test_the_score_is_paid_once_and_a_missing_end_costs(tiny):
     learner, _ = method(tiny, scorer=lambda examples: np.full(len(examples), 2.0), kl_coef=0.0, missing_end_penalty=1.5)
     chosen = learner._prompts_of(1)
-    rows, ended = learner._rollout(chosen, 1)
+    rows, ended, _ = learner._rollout(chosen, 1)
     assert not bool(ended.all())
     scores = learner._scores(chosen, rows, ended)
     torch.testing.assert_close(scores, torch.where(ended, 2.0, 0.5))
@@ -125,3 +138,98 @@ def test_settings_that_don_t_fit_together_are_refused(tiny, changes, says):
 def test_gae_without_a_critic_is_refused(tiny):
     with pytest.raises(InputError, match="needs a critic"):
         PolicyOptimisation(tiny("llama"), None, None, count_letters, PROMPTS, PPO(), SAMPLING, 0)
+
+
+@pytest.fixture
+def server(tiny):
+    with rollout_server.serving(rollout_server.Server(tiny("llama", LORA, trainable=True))) as server:
+        yield server
+
+
+def served(tiny, server, run):
+    """A learner whose responses are drawn by the server."""
+    learner, config = method(
+        tiny, "rloo", LORA, batch_size=8, minibatches=1, epochs=1, steps=4, checkpoint_every=1, learning_rate=0.02
+    )
+    folder = run.stage_folder("ppo") / "checkpoint" / "rollout"
+    learner.rollouts = ServerRollouts(
+        server.url, learner.policy, SAMPLING, folder, run.warn, Access(backoff_seconds=0.01, retries=1)
+    )
+    return learner, config
+
+
+def weights(learner):
+    return torch.cat([p.detach().flatten() for p in learner.policy.trained.values()])
+
+
+def test_a_server_follows_the_policy_and_a_run_that_lost_it_goes_on_where_it_was(tiny, server, tmp_path):
+    whole, broken = (Run.open(tmp_path / name, {"seed": 0}, quiet=True) for name in ("whole", "broken"))
+    learner, config = served(tiny, server, whole)
+    before = weights(learner)
+    loop.train(learner, config, whole, "ppo")
+    rows = read_jsonl(whole.folder / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    assert max(row["rollout_mismatch_nats"] for row in rows) < 1e-4
+    assert max(row["clip_fraction"] for row in rows) == 0
+    assert (weights(learner) - before).abs().max() > 0.01
+    assert whole.state["warnings"] == []
+
+    met = server.tries["/v1/load_lora_adapter"]
+    server.fault = lambda path, attempt: 503 if "load" in path and attempt > met + 2 else None
+    with pytest.raises(InputError, match="status 503"):
+        loop.train(*served(tiny, server, broken), broken, "ppo")
+    server.fault = lambda path, attempt: None
+    again, config = served(tiny, server, broken)
+    loop.train(again, config, broken, "ppo")
+    assert [row["step"] for row in read_jsonl(broken.folder / "metrics.jsonl")] == [1, 2, 3, 4]
+    torch.testing.assert_close(weights(again), weights(learner), atol=0, rtol=0)
+
+
+def test_a_server_that_stays_behind_shows_in_the_log(tiny, server, tmp_path):
+    run = Run.open(tmp_path / "run", {"seed": 0}, quiet=True)
+    server.deaf = True
+    loop.train(*served(tiny, server, run), run, "ppo")
+    mismatch = [row["rollout_mismatch_nats"] for row in read_jsonl(run.folder / "metrics.jsonl")]
+    assert mismatch[0] < 1e-4
+    assert mismatch[3] > mismatch[1] > 1e-3
+
+
+@pytest.fixture
+def ppo_command(gyro, checkpoint, tmp_path):
+    """ppo_command(*flags) -> what `gyro ppo` says of eight prompts, scored by the response's length."""
+    data = tmp_path / "prompts.jsonl"
+    data.write_text("".join(json.dumps({"prompt": f"say {i}"}) + "\n" for i in range(8)))
+    (tmp_path / "lengths.py").write_text(
+        "import numpy as np\ndef score(examples): return np.array([float(len(e.response)) for e in examples])\n"
+    )
+
+    def call(*flags):
+        return gyro(
+            "ppo", "--model", checkpoint("llama"), "--data", data, "--scorer", "lengths:score", "--steps", 2,
+            "--batch-size", 4, "--minibatches", 1, "--max-new-tokens", 6, "--estimator", "rloo",
+            "--samples-per-prompt", 2, "--out", tmp_path / "run", *flags,
+        )  # fmt: skip
+
+    return call
+
+
+def test_the_command_takes_a_server_s_address(ppo_command, server, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    code, _, error = ppo_command("--rollout", server.url, "--lora-rank", 2, "--precision", "fp32")
+    assert code == 0, error
+    rows = read_jsonl(tmp_path / "run" / "metrics.jsonl")
+    assert all(row["rollout_mismatch_nats"] < 1e-4 for row in rows)
+    assert not (tmp_path / "run" / "stages" / "01-ppo" / "checkpoint").exists()
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["config"]["rollout"] == server.url
+
+
+@pytest.mark.parametrize(
+    ("url", "says"), [("http://h/v1", "set lora_rank above 0"), ("http://me:secret@h/v1", "holds a user name")]
+)
+def test_the_command_refuses_what_can_t_be_followed(ppo_command, tmp_path, monkeypatch, url, says):
+    monkeypatch.syspath_prepend(tmp_path)
+    code, _, error = ppo_command("--rollout", url)
+    assert code == 2
+    assert says in error
+    assert "secret" not in error
+    assert not any("secret" in file.read_text() for file in tmp_path.glob("run/*.json"))

@@ -32,12 +32,13 @@ def inputs(n, d, v, seed, with_bias):
 def test_value_and_gradient_equal_plain_softmax_however_rows_are_blocked(n, v, seed, bias, temperature, rows):
     hidden, weight, targets, b = inputs(n, 4, v, seed, bias)
     grad = torch.randn(n, generator=torch.Generator().manual_seed(seed + 1))
-    whole, logprobs.CHUNK_ELEMENTS = logprobs.CHUNK_ELEMENTS, rows * v
+    whole, fewest = logprobs.CHUNK_ELEMENTS, logprobs.MIN_ROWS
+    logprobs.CHUNK_ELEMENTS, logprobs.MIN_ROWS = rows * v, 1
     try:
         ours = token_logprobs(hidden, weight, targets, temperature, b)
         ours.backward(grad)
     finally:
-        logprobs.CHUNK_ELEMENTS = whole
+        logprobs.CHUNK_ELEMENTS, logprobs.MIN_ROWS = whole, fewest
     leaves = [x for x in (hidden, weight, b) if x is not None]
     found = [x.grad.clone() for x in leaves]
     expected = torch.autograd.grad(plain(hidden, weight, targets, temperature, b), leaves, grad.double())

@@ -140,7 +140,14 @@ def share(rate, *faults):
 def serving(server):
     """The server, reachable at `server.url` until the end."""
     chat, models = "/v1/chat/completions", "/v1/models"
-    app = Starlette(routes=[Route(chat, server.chat, methods=["POST"]), Route(models, server.list)])
+    with running(Starlette(routes=[Route(chat, server.chat, methods=["POST"]), Route(models, server.list)])) as url:
+        server.url = url
+        yield server
+
+
+@contextlib.contextmanager
+def running(app):
+    """The address of an application, served until the end."""
     config = uvicorn.Config(app, "127.0.0.1", 0, log_level=100, lifespan="off", ws="none", timeout_graceful_shutdown=1)
     runner = uvicorn.Server(config)
     thread = threading.Thread(target=runner.run, daemon=True)
@@ -148,9 +155,8 @@ def serving(server):
     while not runner.started:
         assert thread.is_alive()
         threading.Event().wait(0.005)
-    server.url = f"http://127.0.0.1:{runner.servers[0].sockets[0].getsockname()[1]}/v1"
     try:
-        yield server
+        yield f"http://127.0.0.1:{runner.servers[0].sockets[0].getsockname()[1]}/v1"
     finally:
         runner.should_exit = True
         thread.join()

@@ -85,6 +85,43 @@ def test_too_long_is_left_out_and_counted(tokenizer):
     assert "1 of 2 examples are longer than 60 tokens" in encoded.notes[0]
 
 
+@pytest.fixture
+def merging():
+    """A byte-pair tokenizer that merges the colon at a prompt's end with the space at a response's beginning."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {c: i for i, c in enumerate([*sorted(pre_tokenizers.ByteLevel.alphabet()), ":Ġ", "<|endoftext|>"])}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [(":", "Ġ")]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    made = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|endoftext|>")
+    chat.prepare(made)
+    return made
+
+
+def test_a_merge_across_the_border_is_counted_and_kept_out_of_the_tokens(merging):
+    examples = [Example(user("hi"), "yes")] * 3
+    encoded = chat.encode(merging, examples, 100)
+    assert encoded.notes == [
+        "3 of 3 examples looked at (of 3) have other tokens when prompt and response are tokenised as one text; "
+        "handled: tokenised apart, as a policy meets them when it samples"
+    ]
+    row = encoded.rows[0]
+    assert row.ids[: row.n_prompt] == chat.encode_prompts(merging, [user("hi")])[0]
+    assert text(merging, row.ids[row.n_prompt :]) == " yes<|endoftext|>"
+
+
+def test_merges_across_the_border_are_looked_for_in_a_sample(merging):
+    notes = chat.encode(merging, [Example(user("hi"), "yes" * (i % 2)) for i in range(1000)], 100).notes
+    assert "200 of 200 examples looked at (of 1,000)" in notes[0]
+
+
+def test_a_tokenizer_that_merges_nothing_across_the_border_is_not_spoken_of(tokenizer):
+    assert chat.encode(tokenizer, [Example(user("hi"), "yes"), Example(user("hi"), "")], 100).notes == []
+    assert chat.encode(tokenizer, [], 100).notes == []
+
+
 def test_decoding_stops_at_the_end_token(tokenizer):
     ids = [*tokenizer("so").input_ids, tokenizer.eos_token_id, *tokenizer("junk").input_ids]
     assert chat.decode(tokenizer, ids) == "so"

@@ -90,3 +90,17 @@ def test_a_p_value_is_as_exact_as_it_need_be_and_stays_in_one_piece() -> None:
 
 def test_lists_in_words() -> None:
     assert [notation.and_list("abc"[:k]) for k in (1, 2, 3)] == ["a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("ppo", "PPO"),
+        ("ppo-2", "PPO 2"),
+        ("changed-reward", "reward model, changed raters"),
+        ("gpt-2", "gpt-2"),
+        ("sl-cai", "SL-CAI"),
+    ],
+)
+def test_names_of_models_and_of_the_stages_that_made_them(key: str, name: str) -> None:
+    assert notation.model(key) == name

@@ -32,11 +32,12 @@ def run(
     if seed is not None:
         settings = (*settings, f"seed={seed}")
     resolved = load(path, settings, quick)
+    config = resolved.model_dump(mode="json")
     if dry_run:
-        show_settings(resolved.model_dump(), as_json)
+        show_settings(config, as_json)
         return
     name = path.stem + ("-quick" if quick else "")
-    opened = Run.open(out or Path("runs") / name, resolved.model_dump(), quiet=as_json)
+    opened = Run.open(out or Path("runs") / name, config, quiet=as_json)
     if opened.done:
         opened.say(f"{opened.folder} is done already; name another folder with --out to run again")
     else:
@@ -45,11 +46,13 @@ def run(
 
 
 def _go(resolved: Recipe, opened: Run) -> None:
+    from ..pipelines.frontier import frontier
     from ..pipelines.rlhf import rlhf
     from ..report import write
 
+    road = {"rlhf": rlhf, "frontier": frontier}[resolved.pipeline]
     with opened.guard():
-        rlhf(resolved, opened)
+        road(resolved, opened)
         write(opened.folder)
 
 

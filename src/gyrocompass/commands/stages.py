@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from .run import finish
 if TYPE_CHECKING:
     from ..learn.loop import Look
     from ..models.network import Network
+    from ..protocols import Scorer
 
 model_flag = click.option("--model", required=True, help="Folder or hub name of a causal LM; town: the embedded base.")
 
@@ -26,6 +27,28 @@ def data_flag(what: str) -> Callable[[Any], Any]:
     return click.option("--data", required=True, help=f"{what}: file, folder or hub name.")
 
 
+def scorer_flags(required: bool) -> Callable[[Any], Any]:
+    """--scorer, once or more, and --combine."""
+    scorer = click.option(
+        "--scorer", "scorers", multiple=True, required=required,
+        help="Reward model (folder or hub name), or module:function. Several make an ensemble.",
+    )  # fmt: skip
+    combine = click.option(
+        "--combine", type=click.Choice(["mean", "min", "mean_minus_variance"]), default="mean", show_default=True,
+        help="How an ensemble's scores become one.",
+    )  # fmt: skip
+    return lambda command: scorer(combine(command))
+
+
+def scorer_from(names: Sequence[str], combine: Any, compute: Compute) -> Scorer:
+    """The scorer that the flags name."""
+    from ..models.scorer import ensemble
+    from ..pipelines import stages
+
+    many = [stages.scorer_of(name, compute) for name in names]
+    return ensemble(many, combine) if len(many) > 1 else many[0]
+
+
 @click.command()
 @model_flag
 @data_flag("Examples with responses")
@@ -33,7 +56,7 @@ def data_flag(what: str) -> Callable[[Any], Any]:
 @stage_flags(sft=SFT, sampling=Sampling, probing=Probing, compute=Compute)
 def sft(model: str, data: str, **flags: Any) -> None:
     """Fine-tune a model on responses. Sampling is for the properties that --probe asks for."""
-    opened = _open(
+    opened = open_stage(
         "sft", {"model": model, "data": data}, flags, sft=SFT, sampling=Sampling, probing=Probing, compute=Compute
     )
     if opened is None:
@@ -50,7 +73,7 @@ def sft(model: str, data: str, **flags: Any) -> None:
             return property_looks(settings["probing"], run, policy, base, {}, settings["sampling"])
 
         folder = stages.sft(run, base, examples, settings["sft"], compute, looks)
-        _close(run, flags, f"The fine-tuned model is in {folder}.")
+        close_stage(run, flags, f"The fine-tuned model is in {folder}.")
 
 
 @click.command()
@@ -60,7 +83,7 @@ def sft(model: str, data: str, **flags: Any) -> None:
 @stage_flags(reward=Reward, compute=Compute)
 def reward(model: str, data: str, **flags: Any) -> None:
     """Train a reward model on preferences."""
-    opened = _open("reward", {"model": model, "data": data}, flags, reward=Reward, compute=Compute)
+    opened = open_stage("reward", {"model": model, "data": data}, flags, reward=Reward, compute=Compute)
     if opened is None:
         return
     from ..pipelines import stages, task
@@ -70,25 +93,26 @@ def reward(model: str, data: str, **flags: Any) -> None:
         records = task.read_preferences(data, run)
         folder = stages.reward(run, task.base_of(model), records, settings["reward"], settings["compute"])
         found = stages.measured(run, "reward", "accuracy")
-        _close(run, flags, f"Accuracy on held-out preferences: {found}. The reward model is in {folder}.")
+        close_stage(run, flags, f"Accuracy on held-out preferences: {found}. The reward model is in {folder}.")
 
 
 @click.command()
 @model_flag
 @data_flag("Prompts")
-@click.option("--scorer", "scorers", multiple=True, required=True,
-              help="Reward model (folder or hub name), or module:function. Several make an ensemble.")  # fmt: skip
-@click.option("--combine", type=click.Choice(["mean", "min", "mean_minus_variance"]), default="mean",
-              show_default=True, help="How an ensemble's scores become one.")  # fmt: skip
+@scorer_flags(required=True)
+@click.option("--rollout", default=None, help="A vLLM server that samples: http://host:port/v1; needs --lora-rank.")
 @common_flags
 @stage_flags(ppo=PPO, sampling=Sampling, probing=Probing, compute=Compute)
-def ppo(model: str, data: str, scorers: tuple[str, ...], combine: Any, **flags: Any) -> None:
+def ppo(model: str, data: str, scorers: tuple[str, ...], combine: Any, rollout: str | None, **flags: Any) -> None:
     """Optimise a policy against a scorer, with a KL penalty to where it started."""
-    source = {"model": model, "data": data, "scorers": list(scorers), "combine": combine}
-    opened = _open("ppo", source, flags, ppo=PPO, sampling=Sampling, probing=Probing, compute=Compute)
+    if rollout:
+        from ..models.transport import address
+
+        rollout = address(rollout)  # before it is written anywhere
+    source = {"model": model, "data": data, "scorers": list(scorers), "combine": combine, "rollout": rollout}
+    opened = open_stage("ppo", source, flags, ppo=PPO, sampling=Sampling, probing=Probing, compute=Compute)
     if opened is None:
         return
-    from ..models.scorer import ensemble
     from ..pipelines import stages, task
     from ..pipelines.probing import property_looks
 
@@ -96,19 +120,18 @@ def ppo(model: str, data: str, scorers: tuple[str, ...], combine: Any, **flags: 
     with run.guard():
         base, compute = task.base_of(model), settings["compute"]
         prompts = task.read_prompts(data, run)
-        many = [stages.scorer_of(name, compute) for name in scorers]
-        scorer = ensemble(many, combine) if len(many) > 1 else many[0]
+        scorer = scorer_from(scorers, combine, compute)
         policy, reference = stages.load_policy(base, compute, run.seed)
         critic = scorers[0] if ":" not in scorers[0] else None
         looks = property_looks(settings["probing"], run, policy, reference, {"proxy": scorer}, settings["sampling"])
         folder = stages.ppo(
             run, policy, reference, critic, scorer, prompts, settings["ppo"], settings["sampling"],
-            base=base, looks=looks,
+            base=base, looks=looks, rollout=rollout,
         )  # fmt: skip
-        _close(run, flags, f"The optimised policy is in {folder}.")
+        close_stage(run, flags, f"The optimised policy is in {folder}.")
 
 
-def _open(
+def open_stage(
     name: str, source: dict[str, Any], flags: dict[str, Any], **sections: type[Config]
 ) -> tuple[Run, dict[str, Any]] | None:
     """The run folder and the validated settings of a stage; None after a dry run."""
@@ -127,7 +150,8 @@ def _open(
     return run, settings
 
 
-def _close(run: Run, flags: dict[str, Any], sentence: str) -> None:
+def close_stage(run: Run, flags: dict[str, Any], sentence: str) -> None:
+    """Writes the report, and says what came of the run."""
     from ..report import write
 
     run.save(status="done", summary=[sentence])

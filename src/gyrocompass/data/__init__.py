@@ -6,15 +6,18 @@
 Importing this module is light: pyarrow and `datasets` load only when a source needs them.
 """
 
+from .duplicates import Duplicates, duplicates
 from .reader import Drop, Report, read, read_examples, read_preferences, read_steps
 from .sources import Place, Source, sha256
 from .writer import to_dataset, write
 
 __all__ = [
     "Drop",
+    "Duplicates",
     "Place",
     "Report",
     "Source",
+    "duplicates",
     "read",
     "read_examples",
     "read_preferences",

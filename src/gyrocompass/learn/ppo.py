@@ -23,14 +23,8 @@ from ..models import chat
 from ..models.batching import Padded, micro_batches, pad, seed_of, shuffled
 from ..models.chat import Row
 from ..models.network import Network
-from ..models.policy import (
-    check_room,
-    over_rows,
-    reference_logprobs,
-    response_texts,
-    rollout,
-    sampled_logprobs,
-)
+from ..models.policy import check_room, over_rows, reference_logprobs, response_texts, sampled_logprobs
+from ..models.rollouts import Drawn, LocalRollouts, Rollouts
 from ..models.scorer import checked
 from ..protocols import Scorer
 from ..records import Example, Prompt
@@ -61,7 +55,8 @@ class Micro(NamedTuple):
 class PolicyOptimisation:
     """One step: sample responses, score them, estimate advantages, then a few passes of clipped updates.
 
-    `reference` None means the policy with its adapters off. `critic` is needed for `gae` only.
+    `reference` None means the policy with its adapters off. `critic` is needed for `gae` only. `rollouts` is who
+    samples; None is the policy itself.
     Raises InputError if the settings don't fit together.
     """
 
@@ -75,6 +70,7 @@ class PolicyOptimisation:
         config: PPO,
         sampling: Sampling,
         seed: int,
+        rollouts: Rollouts | None = None,
     ) -> None:
         check(config, len(prompts))
         if config.estimator == "gae" and critic is None:
@@ -82,6 +78,7 @@ class PolicyOptimisation:
         self.policy, self.reference, self.critic, self.scorer = policy, reference, critic, scorer
         self.networks: Mapping[str, Network] = {"policy": policy} | ({"critic": critic} if critic else {})
         self.prompts, self.config, self.sampling, self.seed = prompts, config, sampling, seed
+        self.rollouts = rollouts or LocalRollouts(policy, sampling)
         self.prompt_ids = chat.encode_prompts(policy.tokenizer, prompts)
         check_room(self.prompt_ids, policy, sampling)
         self.steps = config.steps
@@ -90,7 +87,8 @@ class PolicyOptimisation:
     def collect(self, step: int) -> Collected:
         # 1. Prompts of this step, and the policy's responses to them.
         chosen = self._prompts_of(step)
-        rows, ended = self._rollout(chosen, step)
+        drawn = self._rollout(chosen, step)
+        rows, ended = drawn.rows, drawn.ended
         # 2. Log-probabilities under policy and reference, values under the critic.
         mask = pad(rows).mask.to(self.policy.device)
         logp = sampled_logprobs(self.policy, rows, self.sampling.temperature)
@@ -103,7 +101,7 @@ class PolicyOptimisation:
         advantages, returns = self._advantages(rewards, values, mask)
         trajectory = Trajectory(rows, mask, logp, ref, values, advantages, returns)
         # 5. Hold the KL near its target, if one is set.
-        metrics = self._metrics(trajectory, scores, ended)
+        metrics = self._metrics(trajectory, scores, ended) | self.rollouts.compare(drawn, logp)
         self._adapt(metrics["kl_nats"], len(rows), step)
         return Collected(self._minibatches(trajectory, step), sum(map(len, rows)), metrics)
 
@@ -133,10 +131,9 @@ class PolicyOptimisation:
         orders = {p // total: shuffled(total, seed_of(self.seed, "ppo", p // total)) for p in positions}
         return [orders[p // total][p % total] for p in positions]
 
-    def _rollout(self, chosen: list[int], step: int) -> tuple[list[Row], Bool[Tensor, "B"]]:
+    def _rollout(self, chosen: list[int], step: int) -> Drawn:
         prompts = [self.prompt_ids[i] for i in chosen]
-        seed = seed_of(self.seed, "rollout", step)
-        return rollout(self.policy, prompts, self.config.samples_per_prompt, self.sampling, seed)
+        return self.rollouts(prompts, self.config.samples_per_prompt, seed_of(self.seed, "rollout", step), step)
 
     def _scores(self, chosen: list[int], rows: list[Row], ended: Bool[Tensor, "B"]) -> Float[Tensor, "B"]:
         owners = [i for i in chosen for _ in range(self.config.samples_per_prompt)]

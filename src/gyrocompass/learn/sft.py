@@ -13,7 +13,7 @@ from torch import Tensor
 from ..config import SFT
 from ..errors import InputError
 from ..maths.losses import Metrics, negative_log_likelihood
-from ..models.batching import Padded, Passes, micro_batches, pad, seed_of
+from ..models.batching import Padded, Passes, micro_batches, seed_of
 from ..models.chat import Row
 from ..models.network import Network
 from .loop import Collected
@@ -45,9 +45,10 @@ class Finetuning:
         chosen = [self.rows[i] for i in self.passes.indices(step)]
         total = sum(len(row) - 1 if whole else row.n_response for row in chosen)
         cuts = micro_batches([len(row) for row in chosen], network.compute.micro_batch_tokens)
-        micros = [Micro(pad([chosen[i] for i in cut], whole=whole).to(network.device), total) for cut in cuts]
+        micros = [Micro(network.batch([chosen[i] for i in cut], whole=whole), total) for cut in cuts]
         return Collected([micros], tokens=sum(map(len, chosen)))
 
     def loss(self, micro: Micro) -> tuple[Tensor, Metrics]:
-        logp = self.networks["policy"].logprobs(micro.batch)
-        return negative_log_likelihood(logp[micro.batch.mask], micro.total_tokens)
+        batch = micro.batch
+        logp = self.networks["policy"].logprobs_at(batch, batch.predicting, batch.targets)
+        return negative_log_likelihood(logp, micro.total_tokens)

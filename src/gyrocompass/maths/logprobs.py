@@ -8,8 +8,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-CHUNK_ELEMENTS = 1 << 24
-"""Largest logits block held at once, in elements (64 MiB in fp32)."""
+from .products import matmul_t, product_type
+
+CHUNK_ELEMENTS = 1 << 22
+"""Logits held at once on a CPU (16 MiB in fp32), which its caches like; never fewer than MIN_ROWS rows of them."""
+GPU_CHUNK_ELEMENTS = 1 << 26
+MIN_ROWS = 128
 
 
 def token_logprobs(
@@ -37,14 +41,11 @@ class _TokenLogprobs(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> Tensor:
         hidden, weight, targets, temperature, bias = inputs
-        device = hidden.device.type
-        autocast = torch.is_autocast_enabled(device)
-        product_type = torch.get_autocast_dtype(device) if autocast else hidden.dtype
-        ctx.product_type, ctx.temperature = product_type, temperature
+        ctx.product_type, ctx.temperature = product_type(hidden), temperature
         logp = hidden.new_empty(len(hidden), dtype=torch.float32)
         lse = torch.empty_like(logp)
-        w = weight.to(product_type)
-        for rows in _blocks(len(hidden), len(weight)):
+        w = weight.to(ctx.product_type)
+        for rows in _blocks(hidden, weight):
             logits = _logits(hidden[rows], w, bias, temperature)
             lse[rows] = logits.logsumexp(-1)
             logp[rows] = logits.gather(-1, targets[rows, None]).squeeze(-1) - lse[rows]
@@ -60,28 +61,29 @@ class _TokenLogprobs(torch.autograd.Function):
         grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         grad_bias = None if bias is None else torch.zeros_like(bias)
         with torch.autocast(hidden.device.type, enabled=False):
-            for rows in _blocks(len(hidden), len(weight)):
-                logits = _logits(hidden[rows], w, bias, ctx.temperature)
-                d_logits = -torch.exp(logits - lse[rows, None])
+            for rows in _blocks(hidden, weight):
+                d_logits = _logits(hidden[rows], w, bias, ctx.temperature).sub_(lse[rows, None]).exp_().neg_()
                 ones = torch.ones_like(targets[rows, None], dtype=d_logits.dtype)
                 d_logits.scatter_add_(-1, targets[rows, None], ones)
                 d_logits *= (grad[rows] / ctx.temperature)[:, None]
                 if grad_bias is not None:
                     grad_bias += d_logits.sum(0)
                 d_logits = d_logits.to(ctx.product_type)
-                grad_hidden[rows] = (d_logits @ w).to(hidden.dtype)
+                grad_hidden[rows] = matmul_t(d_logits, w.t()).to(hidden.dtype)
                 if grad_weight is not None:
-                    grad_weight += (d_logits.T @ hidden[rows].to(ctx.product_type)).to(weight.dtype)
+                    inputs = hidden[rows].to(ctx.product_type)
+                    grad_weight += matmul_t(d_logits.t(), inputs.t()).to(weight.dtype)
         return grad_hidden, grad_weight, None, None, grad_bias
 
 
 def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, temperature: float) -> Tensor:
-    logits: Tensor = (hidden.to(weight.dtype) @ weight.T).float()
+    logits = matmul_t(hidden.to(weight.dtype), weight).float()
     if bias is not None:
         logits += bias
     return logits.div_(temperature) if temperature != 1.0 else logits
 
 
-def _blocks(n: int, vocabulary: int) -> list[slice]:
-    size = max(1, CHUNK_ELEMENTS // vocabulary)
+def _blocks(hidden: Tensor, weight: Tensor) -> list[slice]:
+    n, elements = len(hidden), CHUNK_ELEMENTS if hidden.device.type == "cpu" else GPU_CHUNK_ELEMENTS
+    size = max(MIN_ROWS, elements // len(weight))
     return [slice(i, min(i + size, n)) for i in range(0, n, size)]

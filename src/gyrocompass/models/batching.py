@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from .chat import Row
+from .layout import Layout, Stretch, layout
 
 PADDING_FRACTION = 0.1
 
@@ -19,26 +21,54 @@ PADDING_FRACTION = 0.1
 class Padded:
     """Right-padded rows. `mask[b, t]` is True where token t + 1 is a response token, predicted from t.
 
-    Right padding under causal attention changes nothing to its left, so no attention mask is needed.
+    Right padding under causal attention changes nothing to its left, so no attention mask is needed. With a
+    `layout` the model reads the rows packed. A model's states, flattened, are looked up by position: `predicting`
+    is where each masked token is predicted, `tokens` where each token is, `ends` where each row ends; `cells`
+    and `entries` are the places of the first two in (B, T - 1) and (B, T), flattened.
     """
 
     ids: Int[Tensor, "B T"]
     mask: Bool[Tensor, "B T-1"]
     lengths: Int[Tensor, "B"]
+    predicting: Int[Tensor, "M"]
+    targets: Int[Tensor, "M"]
+    cells: Int[Tensor, "M"]
+    tokens: Int[Tensor, "N"]
+    entries: Int[Tensor, "N"]
+    ends: Int[Tensor, "B"]
+    layout: Layout | None = None
 
     def to(self, device: torch.device) -> Padded:
-        return Padded(self.ids.to(device), self.mask.to(device), self.lengths.to(device))
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if getattr(self, f.name) is not None}
+        return Padded(**moved)
 
 
-def pad(rows: Sequence[Row], *, whole: bool = False) -> Padded:
+def pad(rows: Sequence[Row], *, whole: bool = False, packed: bool = False) -> Padded:
     """Rows padded to the longest with token 0, which nothing reads. With `whole`, prompt tokens count too."""
-    longest = max(len(row) for row in rows)
-    ids = torch.zeros(len(rows), longest, dtype=torch.long)
-    mask = torch.zeros(len(rows), longest - 1, dtype=torch.bool)
+    lengths = np.array([len(row) for row in rows])
+    width = int(lengths.max())
+    ids = np.zeros((len(rows), width), dtype=np.int64)
+    mask = np.zeros((len(rows), width - 1), dtype=bool)
     for i, row in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row.ids)
+        ids[i, : len(row)] = row.ids
         mask[i, 0 if whole else max(row.n_prompt - 1, 0) : len(row) - 1] = True
-    return Padded(ids, mask, torch.tensor([len(row) for row in rows]))
+    starts = np.cumsum(lengths) - lengths if packed else np.arange(len(rows)) * width
+    row_of, column_of = mask.nonzero()
+    token_row, token_column = (np.arange(width) < lengths[:, None]).nonzero()
+    arrays = {
+        "ids": ids,
+        "mask": mask,
+        "lengths": lengths,
+        "predicting": starts[row_of] + column_of,
+        "targets": ids[row_of, column_of + 1],
+        "cells": row_of * (width - 1) + column_of,
+        "tokens": starts[token_row] + token_column,
+        "entries": token_row * width + token_column,
+        "ends": starts + lengths - 1,
+    }
+    stretches = [Stretch(int(start), int(n)) for start, n in zip(starts, lengths, strict=True)]
+    one_row = layout([token for row in rows for token in row.ids], stretches) if packed else None
+    return Padded(**{name: torch.from_numpy(array) for name, array in arrays.items()}, layout=one_row)
 
 
 def micro_batches(lengths: Sequence[int], budget_tokens: int) -> list[list[int]]:

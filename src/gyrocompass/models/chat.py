@@ -23,6 +23,9 @@ TRANSCRIPT_TEMPLATE = (
 )
 """For tokenizers without a chat template: the transcript format of HH-RLHF."""
 
+BORDER_SAMPLE = 200
+"""Examples looked at for merges across the border: a few show whether the tokenizer makes them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -78,14 +81,16 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[Prompt]) -> list[list[int]]
 
 def encode(tokenizer: Any, examples: Sequence[Example], max_tokens: int) -> Encoded:
     """Rows of prompt + response + end token, to learn from. What can't be used whole is left out and counted:
-    rows longer than `max_tokens`, and responses that hold the end token's own text.
+    rows longer than `max_tokens`, and responses that hold the end token's own text. A note says where a tokenizer
+    would merge prompt and response.
 
     Raises InputError if an example has no response, or the chat template refuses it.
     """
-    rows = _rows(tokenizer, examples)
+    prompts, answers = _texts(tokenizer, examples)
+    rows = _rows(tokenizer, prompts, answers)
     marked = {i for i, e in enumerate(examples) if tokenizer.eos_token in (e.response or "")}
     long = {i for i, row in enumerate(rows) if len(row) > max_tokens} - marked
-    notes = []
+    notes = _border_notes(tokenizer, [p + a for p, a in zip(prompts, answers, strict=True)], rows)
     if long:
         notes.append(
             f"{len(long):,} of {len(rows):,} examples are longer than {max_tokens:,} tokens (the longest: "
@@ -105,7 +110,7 @@ def encode_cut(tokenizer: Any, examples: Sequence[Example], max_tokens: int) -> 
 
     Raises InputError if a prompt alone fills `max_tokens`.
     """
-    rows = _rows(tokenizer, examples)
+    rows = _rows(tokenizer, *_texts(tokenizer, examples))
     longest = max((row.n_prompt for row in rows), default=0)
     if longest + 1 > max_tokens:
         raise InputError(f"a prompt of {longest:,} tokens fills the scorer's {max_tokens:,}; shorten it")
@@ -125,9 +130,27 @@ def decode(tokenizer: Any, ids: Sequence[int]) -> str:
     return text.strip()
 
 
-def _rows(tokenizer: Any, examples: Sequence[Example]) -> list[Row]:
+def _texts(tokenizer: Any, examples: Sequence[Example]) -> tuple[list[str], list[str]]:
+    """Prompts and responses as the chat template writes them."""
     prompts = [_render(tokenizer, e.prompt, answer=False) for e in examples]
-    answers = [_response_text(tokenizer, e, prompt) for e, prompt in zip(examples, prompts, strict=True)]
+    return prompts, [_response_text(tokenizer, e, prompt) for e, prompt in zip(examples, prompts, strict=True)]
+
+
+def _border_notes(tokenizer: Any, texts: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """A note if whole texts give other tokens than the rows, tokenised apart, in an even sample of them."""
+    stride = -(-len(rows) // BORDER_SAMPLE) | 1  # odd, so that both responses of pairs are met
+    sample = rows[::stride]
+    joint = _tokenise(tokenizer, list(texts[::stride]))
+    merged = sum(whole[: len(row) - 1] != row.ids[:-1] for whole, row in zip(joint, sample, strict=True))
+    if not merged:
+        return []
+    return [
+        f"{merged:,} of {len(sample):,} examples looked at (of {len(rows):,}) have other tokens when prompt and "
+        "response are tokenised as one text; handled: tokenised apart, as a policy meets them when it samples"
+    ]
+
+
+def _rows(tokenizer: Any, prompts: list[str], answers: list[str]) -> list[Row]:
     heads, tails = _tokenise(tokenizer, prompts), _tokenise(tokenizer, answers)
     return [_row(tokenizer, head, tail) for head, tail in zip(heads, tails, strict=True)]
 

@@ -1,18 +1,30 @@
-"""Sampling many responses at once with a key-value cache: prompts share their prefill, finished rows leave."""
+"""Sampling many responses at once with a key-value cache; waiting prompts take the place of ended responses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Float, Float64, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..config import Sampling
+from . import slots
+from .batching import micro_batches
 from .network import Network
 
 ROWS_TOKENS = 1 << 16
 """Cache positions held at once: rows x (prompt + new tokens)."""
+
+CPU_ROWS = 128
+"""Responses in flight at most on a CPU: more rows make its products hardly faster, only the cache larger."""
+
+REFILL_FRACTION = 0.25
+"""Prompts are read when so many rows are free, so that they are read together."""
 
 
 def sample(
@@ -21,19 +33,23 @@ def sample(
     """n sampled responses a prompt, as token ids up to and including the end token where one came.
 
     Tokens are drawn from softmax(logits / temperature), untruncated, so that their log-probabilities are
-    those that training computes. The same seed, prompts and n give the same responses.
+    those that training computes. The same seed, prompts and n give the same responses: every response has
+    random numbers of its own, whatever is decoded beside it.
     """
-    generator = torch.Generator(network.device).manual_seed(seed)
-    responses: list[list[list[int]]] = [[] for _ in prompts]
+    if not prompts:
+        return []
+    generator = torch.Generator().manual_seed(seed)
+    uniforms = 1 - torch.rand(len(prompts) * n, sampling.max_new_tokens, generator=generator, dtype=torch.float64)
+    longest = max(map(len, prompts)) + sampling.max_new_tokens
     was_training = network.model.training
     network.model.eval()
     with torch.inference_mode(), network.autocast():
-        for group in _groups(prompts, n, sampling.max_new_tokens):
-            tokens = _decode(network, [prompts[i] for i in group], n, sampling, generator)
-            for row, i in enumerate(group):
-                responses[i] = tokens[row * n : (row + 1) * n]
+        if slots.fits(network, longest):
+            responses = _Flight(network, prompts, n, sampling, uniforms).land()
+        else:
+            responses = _together(network, prompts, n, sampling, uniforms)
     network.model.train(was_training)
-    return responses
+    return [responses[i * n : (i + 1) * n] for i in range(len(prompts))]
 
 
 def end_ids(network: Network) -> list[int]:
@@ -41,6 +57,110 @@ def end_ids(network: Network) -> list[int]:
     configured = network.core.generation_config.eos_token_id
     more = configured if isinstance(configured, list) else [configured]
     return sorted({network.tokenizer.eos_token_id, *(i for i in more if i is not None)})
+
+
+def draw(logits: Float[Tensor, "R V"], temperature: float, uniforms: Float64[Tensor, "R"]) -> Int[Tensor, "R"]:
+    """Tokens of softmax(logits / temperature): the first whose cumulated probability reaches the number in (0, 1].
+
+    A token of probability 0 adds nothing to the sum, so it is never the first.
+    """
+    precise = torch.float32 if logits.device.type == "mps" else torch.float64  # which has no other
+    cumulated = torch.softmax(logits.float() / temperature, -1).cumsum(-1, dtype=precise)
+    reached = uniforms.to(precise).to(cumulated.device)[:, None] * cumulated[:, -1:]
+    return torch.searchsorted(cumulated, reached)[:, 0]
+
+
+class _Flight:
+    """Responses in flight, for networks that decode in slots. Response r is one of prompt r // n.
+
+    Row i of what is in flight is slot i of the cache; `response`, `token` and `position` say whose it is, and which
+    token is read next at which position. A prompt's last token is read by the first step of each of its responses.
+    """
+
+    def __init__(
+        self, network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, uniforms: Tensor
+    ) -> None:
+        self.network, self.prompts, self.n, self.sampling = network, prompts, n, sampling
+        self.uniforms, self.ends = uniforms.numpy(), set(end_ids(network))
+        self.out: list[list[int]] = [[] for _ in uniforms]
+        by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        self.waiting = [r for i in by_length for r in range((i + 1) * n - 1, i * n - 1, -1)]  # the last is the next
+        longest = len(prompts[by_length[-1]]) + sampling.max_new_tokens
+        most = CPU_ROWS if network.device.type == "cpu" else len(self.waiting)
+        self.rows = min(most, max(1, ROWS_TOKENS // longest), len(self.waiting))
+        self.cache = slots.allocate(network, self.rows, longest)
+        self.response, self.token, self.position = np.zeros((3, 0), np.int64)
+
+    def land(self) -> list[list[int]]:
+        """All responses, in their order."""
+        while self.waiting or len(self.response):
+            free = self.rows - len(self.response)
+            if self.waiting and free >= min(len(self.waiting), max(1, int(REFILL_FRACTION * self.rows))):
+                self._board(free)
+            self._step()
+        return self.out
+
+    def _board(self, free: int) -> None:
+        """Waiting responses take the free slots; a prompt is read once for those of its responses."""
+        self.waiting, chosen = self.waiting[:-free], self.waiting[: -free - 1 : -1]
+        asked = [(self.prompts[i], list(group)) for i, group in groupby(chosen, lambda r: r // self.n)]
+        budget = self.network.compute.micro_batch_tokens
+        for cut in micro_batches([len(prompt) - 1 for prompt, _ in asked], budget):
+            self._read([asked[c] for c in cut])
+
+    def _read(self, asked: Sequence[tuple[Sequence[int], list[int]]]) -> None:
+        longest = max(len(prompt) for prompt, _ in asked) - 1
+        if longest:
+            ids = torch.tensor([[*prompt[:-1], *[0] * (longest + 1 - len(prompt))] for prompt, _ in asked])
+            source = torch.tensor([row for row, (_, responses) in enumerate(asked) for _ in responses])
+            slots.read(self.network, self._on(ids), self.cache, len(self.response), self._on(source))
+        new = [(r, prompt[-1], len(prompt) - 1) for prompt, responses in asked for r in responses]
+        self.response, self.token, self.position = np.concatenate([self._rows(), np.array(new).T], 1)
+
+    def _step(self) -> None:
+        """One more token of every response in flight; those that it ends leave."""
+        drawn = [len(self.out[r]) for r in self.response]
+        uniforms = torch.from_numpy(self.uniforms[self.response, drawn])
+        tokens, positions = self._on(torch.from_numpy(self._rows()[1:]))
+        longest = int(self.position.max()) + 1
+        logits = slots.next_logits(self.network, tokens, positions, self.cache, longest)
+        self.token = draw(logits, self.sampling.temperature, uniforms).cpu().numpy()
+        self.position = self.position + 1
+        going = np.ones(len(self.token), bool)
+        for row, (r, token) in enumerate(zip(self.response.tolist(), self.token.tolist(), strict=True)):
+            self.out[r].append(token)
+            going[row] = token not in self.ends and len(self.out[r]) < self.sampling.max_new_tokens
+        if not going.all():
+            self._leave(going, longest)
+
+    def _leave(self, going: NDArray[np.bool_], longest: int) -> None:
+        """The last rows that go on take the slots of those that don't, so that the first slots are in use."""
+        kept = int(going.sum())
+        free, last = np.flatnonzero(~going[:kept]), kept + np.flatnonzero(going[kept:])
+        rows = self._rows()
+        rows[:, free] = rows[:, last]
+        self.response, self.token, self.position = rows[:, :kept]
+        if len(free):
+            self.cache.move(self._on(torch.from_numpy(last)), self._on(torch.from_numpy(free)), longest)
+
+    def _rows(self) -> NDArray[np.int64]:
+        return np.stack([self.response, self.token, self.position])
+
+    def _on(self, x: Tensor) -> Tensor:
+        return x.to(self.network.device)
+
+
+def _together(
+    network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, uniforms: Tensor
+) -> list[list[int]]:
+    """The same for networks that keep a state of their own kind: left-padded prompts in a cache that grows."""
+    responses: list[list[int]] = [[] for _ in uniforms]
+    for group in _groups(prompts, n, sampling.max_new_tokens):
+        members = [i * n + k for i in group for k in range(n)]
+        drawn = _decode(network, [prompts[i] for i in group], n, sampling, uniforms[members])
+        for r, response in zip(members, drawn, strict=True):
+            responses[r] = response
+    return responses
 
 
 def _groups(prompts: Sequence[Sequence[int]], n: int, new: int) -> Iterator[list[int]]:
@@ -56,7 +176,7 @@ def _groups(prompts: Sequence[Sequence[int]], n: int, new: int) -> Iterator[list
 
 
 def _decode(
-    network: Network, prompts: list[Sequence[int]], n: int, sampling: Sampling, generator: torch.Generator
+    network: Network, prompts: list[Sequence[int]], n: int, sampling: Sampling, uniforms: Tensor
 ) -> list[list[int]]:
     from transformers import DynamicCache
 
@@ -64,7 +184,7 @@ def _decode(
     ends = torch.tensor(end_ids(network), device=device)
     ids, attention = _left_pad(prompts, device)
     cache = DynamicCache(config=model.config)
-    logits = _step(model, ids, attention, (attention.cumsum(1) - 1).clamp(min=0), cache)
+    logits = _forward(model, ids, attention, (attention.cumsum(1) - 1).clamp(min=0), cache)
     if n > 1:
         cache.batch_repeat_interleave(n)
         logits, attention = logits.repeat_interleave(n, 0), attention.repeat_interleave(n, 0)
@@ -73,10 +193,9 @@ def _decode(
     out = torch.full((rows, new), -1, device=device)
     alive = torch.arange(rows, device=device)  # which row of `out` each row of the batch writes
     for t in range(new):
-        probabilities = torch.softmax(logits.float() / sampling.temperature, -1)
-        token = torch.multinomial(probabilities, 1, generator=generator)
-        out[alive, t] = token[:, 0]
-        going = ~torch.isin(token[:, 0], ends)
+        token = draw(logits, sampling.temperature, uniforms[alive.cpu(), t])
+        out[alive, t] = token
+        going = ~torch.isin(token, ends)
         if t + 1 == new or not bool(going.any()):
             break
         keep = going.nonzero()[:, 0]
@@ -84,11 +203,11 @@ def _decode(
             cache.batch_select_indices(keep)
             alive, attention, token = alive[keep], attention[keep], token[keep]
         attention = torch.cat([attention, attention.new_ones(len(alive), 1)], 1)
-        logits = _step(model, token, attention, attention.sum(1, keepdim=True) - 1, cache)
+        logits = _forward(model, token[:, None], attention, attention.sum(1, keepdim=True) - 1, cache)
     return [row[: _first(row, -1)] for row in out.tolist()]
 
 
-def _step(model: Any, ids: Tensor, attention: Tensor, positions: Tensor, cache: Any) -> Tensor:
+def _forward(model: Any, ids: Tensor, attention: Tensor, positions: Tensor, cache: Any) -> Tensor:
     out = model(
         input_ids=ids,
         attention_mask=attention,

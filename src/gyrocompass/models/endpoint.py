@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import urldefrag
 
 from ..config import Access, Sampling
 from ..errors import InputError, Unsupported
@@ -25,7 +25,7 @@ from ..records import Example, Prompt
 from .batching import seed_of
 from .cache import Reply, ResponseCache, opened, request_key
 from .capabilities import Capabilities, find_out
-from .transport import Stopped, Transport, Usage
+from .transport import Stopped, Transport, Usage, address
 
 LARGEST_N = 8
 """Responses asked for in one request."""
@@ -233,12 +233,7 @@ def open_endpoint(
     asked what it lists).
     """
     url, model = urldefrag(name)
-    url = url.rstrip("/")
-    parts = urlsplit(url)
-    if parts.username is not None or parts.query:
-        raise InputError("an endpoint's address holds a user name or a query; leave it out and set GYRO_API_KEY")
-    if not parts.hostname:
-        raise InputError(f"{name}: no address; write http://host:port/v1#model")
+    url = address(url)
     access = access or Access()
     if model:
         return EndpointPolicy(url, model, sampling, access, cache)

@@ -87,13 +87,14 @@ def suffix_gradients(
 
 
 def _embedding_gradients(network: Network, rows: Sequence[Row], temperature: float) -> list[Float[Tensor, "_ D"]]:
-    """Gradient of each row's negative log-likelihood with respect to its embedded tokens, padding included."""
+    """Gradient of each row's negative log-likelihood with respect to its embedded tokens."""
     found: list[Tensor] = [torch.empty(0, 0)] * len(rows)
     for chosen, batch in padded_batches(network, rows):
         with torch.enable_grad(), _embedded(network) as states:
             loss = -network.logprobs(batch, temperature).sum()
         (gradient,) = torch.autograd.grad(loss, states)
-        for i, of_row in zip(chosen, gradient.float(), strict=True):
+        of_tokens = gradient.flatten(0, 1).float().index_select(0, batch.tokens)
+        for i, of_row in zip(chosen, torch.split(of_tokens, batch.lengths.tolist()), strict=True):
             found[i] = of_row
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,13 +15,18 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..config import Compute
-from ..errors import InputError
+from ..errors import InputError, Unsupported
 from ..maths.logprobs import token_logprobs
-from . import chat
-from .batching import Padded
+from . import attention, chat, linear
+from .batching import Padded, pad
+from .chat import Row
+from .layout import Layout
 
 BF16_MIN_WIDTH = 512
 """Hidden width from which bf16 products pay for their casts on a CPU."""
+
+LONGEST_PACKED = 1024
+"""Tokens; a longer row is better off with the library's attention, which keeps no weights."""
 
 
 @dataclass
@@ -35,6 +40,7 @@ class Network:
     max_tokens: int
     autocast_type: torch.dtype | None
     linear_head: bool = True
+    packs: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -51,29 +57,42 @@ class Network:
             return nullcontext()
         return torch.autocast(self.device.type, self.autocast_type)
 
-    def hidden(self, ids: Int[Tensor, "B T"]) -> Float[Tensor, "B T D"]:
-        """Last hidden states of right-padded rows."""
-        states: Tensor = self.core.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        return states
+    def batch(self, rows: Sequence[Row], *, whole: bool = False) -> Padded:
+        """Rows as this network reads them, on its device: packed where it can."""
+        packed = self.packs and max(map(len, rows)) <= LONGEST_PACKED
+        return pad(rows, whole=whole, packed=packed).to(self.device)
+
+    def states(self, batch: Padded | Layout) -> Float[Tensor, "P D"]:
+        """Last hidden states, flat; a padded batch says where each token's is."""
+        states: Tensor = self.core.base_model(**_inputs(batch)).last_hidden_state
+        return states.flatten(0, 1)
 
     def logprobs(self, batch: Padded, temperature: float = 1.0) -> Float[Tensor, "B t"]:
         """Log-probability of each masked token, nats; 0 outside the mask. Only masked positions meet the head."""
-        targets = batch.ids[:, 1:][batch.mask]
+        logp = self.logprobs_at(batch, batch.predicting, batch.targets, temperature)
+        return logp.new_zeros(batch.mask.numel()).index_copy(0, batch.cells, logp).view(batch.mask.shape)
+
+    def logprobs_at(
+        self, batch: Padded | Layout, predicting: Int[Tensor, "M"], targets: Int[Tensor, "M"], temperature: float = 1.0
+    ) -> Float[Tensor, "M"]:
+        """log p(target) at each of these positions of the states, nats, fp32."""
         with self.autocast():
             if self.linear_head:
                 head = self.core.get_output_embeddings()
-                states = self.hidden(batch.ids)[:, :-1][batch.mask]
-                logp = token_logprobs(states, head.weight, targets, temperature, getattr(head, "bias", None))
-            else:
-                logits = self.core(input_ids=batch.ids, use_cache=False).logits[:, :-1][batch.mask]
-                logp = torch.log_softmax(logits.float() / temperature, -1).gather(-1, targets[:, None])[:, 0]
-        out = torch.zeros(batch.mask.shape, dtype=logp.dtype, device=logp.device)
-        return out.masked_scatter(batch.mask, logp)
+                states = self.states(batch).index_select(0, predicting)
+                return token_logprobs(states, head.weight, targets, temperature, getattr(head, "bias", None))
+            logits = self.core(**_inputs(batch)).logits.flatten(0, 1).index_select(0, predicting)
+            return torch.log_softmax(logits.float() / temperature, -1).gather(-1, targets[:, None])[:, 0]
 
     def scalars(self, batch: Padded) -> Float[Tensor, "B T"]:
-        """The scorer's output at every position, fp32, on the scale its config holds (see RewardModel)."""
+        """The scorer's output at every token, fp32, on the scale its config holds (see RewardModel); 0 elsewhere."""
+        out = self.scalars_at(batch, batch.tokens)
+        return out.new_zeros(batch.ids.numel()).index_copy(0, batch.entries, out).view(batch.ids.shape)
+
+    def scalars_at(self, batch: Padded | Layout, positions: Int[Tensor, "M"]) -> Float[Tensor, "M"]:
+        """The scorer's output at these positions of the states."""
         with self.autocast():
-            out: Tensor = self.core.score(self.hidden(batch.ids))
+            out: Tensor = self.core.score(self.states(batch).index_select(0, positions))
         config = self.core.config
         shift, scale = getattr(config, "reward_mean", 0.0), getattr(config, "reward_std", 1.0)
         return (out.squeeze(-1).float() - shift) / scale
@@ -96,6 +115,18 @@ class Network:
         """The weights as they were before the adapters."""
         with self.model.disable_adapter(), torch.no_grad():
             yield
+
+
+def _inputs(batch: Padded | Layout) -> dict[str, Any]:
+    """A model's arguments. The mask of one entry keeps the model from making one: a layout says what is seen."""
+    layout = batch.layout if isinstance(batch, Padded) else batch
+    if layout is None:
+        return {"input_ids": batch.ids, "use_cache": False}
+    unused = torch.zeros(1, 1, 1, 1, device=layout.ids.device)
+    return {
+        "input_ids": layout.ids, "position_ids": layout.positions, "attention_mask": unused, "use_cache": False,
+        "layout": layout,
+    }  # fmt: skip
 
 
 def load(name: str, compute: Compute, *, scalar: bool = False, trainable: bool = False, seed: int = 0) -> Network:
@@ -127,7 +158,10 @@ def of(
     )
     if not scalar:
         network.linear_head = _head_is_linear(network)
-    return _trainable(network, scalar, seed) if trainable else _frozen(network)
+    network.packs = device.type == "cpu" and _packs(network)
+    network = _trainable(network, scalar, seed) if trainable else _frozen(network)
+    linear.install(network.model)
+    return network
 
 
 def _load_pair(name: str, compute: Compute, scalar: bool) -> tuple[Any, Any]:
@@ -143,7 +177,7 @@ def _load_pair(name: str, compute: Compute, scalar: bool) -> tuple[Any, Any]:
             model, found = AutoModelForCausalLM.from_pretrained(name, output_loading_info=True, **options)
             if found["missing_keys"]:
                 raise InputError(f"{name}: not a whole causal LM: {min(found['missing_keys'])} is missing")
-            return tokenizer, model
+            return tokenizer, _merged(name, options) if hasattr(model, "peft_config") else model
         with _quiet():
             model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=1, **options)
     except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
@@ -155,6 +189,15 @@ def _load_pair(name: str, compute: Compute, scalar: bool) -> tuple[Any, Any]:
         nn.init.zeros_(model.score.weight)
     model.config.pad_token_id = tokenizer.pad_token_id
     return tokenizer, model
+
+
+def _merged(name: str, options: dict[str, Any]) -> Any:
+    """The model that an adapter's folder stands for: its base with the adapter in the weights."""
+    from peft import AutoPeftModelForCausalLM
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return AutoPeftModelForCausalLM.from_pretrained(name, **options).merge_and_unload()
 
 
 @contextmanager
@@ -239,7 +282,24 @@ def _head_is_linear(network: Network) -> bool:
     head = network.core.get_output_embeddings()
     if not isinstance(head, nn.Linear) or getattr(network.core.config, "final_logit_softcapping", None):
         return False
-    ids = torch.arange(4, device=network.device)[None] % head.weight.shape[0]
+    batch = pad([Row([i % head.weight.shape[0] for i in range(4)], 1)]).to(network.device)
     with torch.no_grad():
-        expected = network.core(input_ids=ids, use_cache=False).logits
-        return torch.allclose(head(network.hidden(ids)), expected, atol=1e-4, rtol=1e-4)
+        expected = network.core(**_inputs(batch)).logits[0]
+        return torch.allclose(head(network.states(batch)), expected, atol=1e-4, rtol=1e-4)
+
+
+def _packs(network: Network) -> bool:
+    """Whether the model reads packed rows as it reads padded ones. Windows of attention are left alone."""
+    config = network.core.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    if kinds != {"full_attention"} or getattr(config, "sliding_window", None) or not attention.install(network.core):
+        return False
+    size = network.core.get_input_embeddings().weight.shape[0]
+    rows = [Row([i % size for i in range(n)], 1) for n in (2, 5, 3)]
+    try:
+        with torch.no_grad():
+            padded, packed = (pad(rows, packed=packed).to(network.device) for packed in (False, True))
+            expected, found = (network.states(b).index_select(0, b.tokens) for b in (padded, packed))
+    except (Unsupported, TypeError, ValueError):
+        return False
+    return torch.allclose(found, expected, atol=1e-4, rtol=1e-4)

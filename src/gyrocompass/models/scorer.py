@@ -24,7 +24,7 @@ Combine = Literal["mean", "min", "mean_minus_variance"]
 
 def end_scores(network: Network, batch: Padded) -> Float[Tensor, "B"]:
     """The score read at each row's last token, which no padding reaches."""
-    return network.scalars(batch).gather(1, batch.lengths[:, None] - 1)[:, 0]
+    return network.scalars_at(batch, batch.ends)
 
 
 @dataclass

@@ -8,10 +8,11 @@ import math
 import os
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import openai
 import tenacity
@@ -35,6 +36,8 @@ REMEDIES = {
     408: "raise timeout_seconds",
     429: "wait, or lower concurrency",
 }
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -96,11 +99,18 @@ class Transport:
     async def ask(
         self, client: openai.AsyncOpenAI, body: dict[str, Any], n: int = 1, stop: asyncio.Event | None = None
     ) -> list[Reply]:
-        """The replies to a request, at least n. What fails for a passing reason is tried again.
+        """The replies to a request, at least n, patiently. Raises InputError at a cap, else as `patiently` does."""
+        return await self.patiently(lambda: self._send(client, body, n), stop)
 
-        Raises Stopped if `stop` is set while it waits, InputError at a cap, or else the last failure. Without
-        `stop` it is a probe, which gives up sooner where nobody answers.
+    async def patiently(self, send: Callable[[], Awaitable[T]], stop: asyncio.Event | None = None) -> T:
+        """What `send` brings. What fails for a passing reason is tried again.
+
+        Raises Stopped if `stop` is set while it waits, or else the last failure. Without `stop` it is a probe, which
+        gives up sooner where nobody answers.
         """
+
+        async def attempt() -> T:
+            return await send()
 
         async def pause(seconds: float) -> None:
             try:
@@ -122,7 +132,7 @@ class Transport:
             before_sleep=lambda _: self.usage.count(retried=1),
             reraise=True,
         )
-        return await attempts(self._send, client, body, n)
+        return await attempts(attempt)
 
     async def _send(self, client: openai.AsyncOpenAI, body: dict[str, Any], n: int) -> list[Reply]:
         self._admit()
@@ -154,14 +164,16 @@ class Transport:
         backoff = tenacity.wait_exponential(multiplier=first, max=LONGEST_WAIT)(state)
         return max(backoff, retry_after(_error(state))) + tenacity.wait_random(0, first)(state)
 
-    def failure(self, error: Exception, listed: Collection[str] = ()) -> Exception:
+    def failure(
+        self, error: Exception, listed: Collection[str] = (), remedies: Mapping[int, str] = REMEDIES
+    ) -> Exception:
         """The failure as an InputError of one line, without the key; what isn't the server's stays as it is."""
         what, remedy = "", "look at the server's log"
         if isinstance(error, openai.APIStatusError):
             status = error.status_code
             said = "" if status in (401, 403) else _said(error.body)
             what = f"status {status}" + (f" ({said})" if said else "")
-            remedy = REMEDIES.get(status, remedy if status >= 500 else "change what it refuses")
+            remedy = remedies.get(status, remedy if status >= 500 else "change what it refuses")
         elif isinstance(error, openai.APITimeoutError):
             what, remedy = "no answer in time", "start the server, or raise timeout_seconds"
         elif isinstance(error, openai.APIConnectionError):
@@ -174,6 +186,16 @@ class Transport:
             remedy = f"it asks to wait {asked:,.0f} s"
         models = f"; it lists {', '.join(listed)}" if listed else ""
         return InputError(f"{self.url}: {what}; {remedy}{models}")
+
+
+def address(url: str) -> str:
+    """The address without its last slash. Raises InputError if it is broken or holds a secret."""
+    parts = urlsplit(url)
+    if parts.username is not None or parts.query:
+        raise InputError("an endpoint's address holds a user name or a query; leave it out and set GYRO_API_KEY")
+    if not parts.hostname:
+        raise InputError(f"{url}: no address; write http://host:port/v1")
+    return url.rstrip("/")
 
 
 def passing(error: BaseException) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 
+from ..config import Config
 from ..run import Run
 
 METHODS = {
@@ -12,6 +14,7 @@ METHODS = {
     "reward": "a reward model: one score per response, trained on preferences (Bradley-Terry)",
     "heldout-reward": "a reward model trained on preferences that the policy's own scorer never saw",
     "ppo": "PPO against a scorer, with a per-token KL penalty to the reference",
+    "dpo": "DPO: preferences, or responses labelled one by one, without a reward model",
 }
 
 CARD = """---
@@ -30,15 +33,15 @@ Settings of this stage:
 """
 
 
-def model_card(run: Run, stage: str, base: str) -> str:
-    """Markdown with what made the checkpoint."""
-    config = run.state["config"]
-    settings = config.get("reward" if stage.endswith("reward") else stage, config)
+def model_card(run: Run, stage: str, base: str, config: Config | None = None) -> str:
+    """Markdown with what made the checkpoint; without the stage's own settings, those of the run."""
+    settings = config.model_dump(mode="json") if config else run.state["config"]
+    method = re.sub(r"^changed-|-\d+$", "", stage)
     return CARD.format(
         stage=stage,
         run=run.state["name"],
         version=run.state["versions"].get("gyrocompass", "(unreleased)"),
-        method=METHODS.get(stage, stage),
+        method=METHODS.get(method, stage),
         base=base,
         seed=run.seed,
         settings=json.dumps(settings, indent=1),

@@ -85,6 +85,7 @@ class PolicyProbe:
     sampling: Sampling
     seed: int
     folder: Path
+    name: str = "ppo"
 
     def __call__(self, step: int) -> dict[str, Any]:
         ids = chat.encode_prompts(self.policy.tokenizer, [e.prompt for e in self.prompts])
@@ -92,7 +93,7 @@ class PolicyProbe:
         readings = _scored(self.prompts, response_texts(self.policy, rows), self.scorers)
         readings.values["kl_nats"] = self._kl(rows)
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_jsonl(self.folder / f"{step:06d}.jsonl", readings.rows(f"ppo@{step}"))
+        write_jsonl(self.folder / f"{step:06d}.jsonl", readings.rows(f"{self.name}@{step}"))
         return summarised({name: stats.mean(values) for name, values in readings.values.items()})
 
     def _kl(self, rows: list[chat.Row]) -> Floats:

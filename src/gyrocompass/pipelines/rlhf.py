@@ -6,6 +6,7 @@ Source: Ouyang et al. 2022, arXiv:2203.02155, fig. 2; the measurement: Gao et al
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ..config import Recipe, Sampling
 from ..evals.town import TOWN
@@ -15,7 +16,7 @@ from ..models.network import Network, load
 from ..models.policy import with_room
 from ..models.scorer import RewardModel
 from ..protocols import Scorer
-from ..records import Example
+from ..records import Example, Preference
 from ..run import Run, write_jsonl
 from . import probe, stages, verdict
 from .evaluate import STAGE, Plan, evaluate
@@ -31,17 +32,15 @@ def rlhf(recipe: Recipe, run: Run) -> None:
     task = open_task(recipe, run)
     compute = recipe.compute
     # 1. Learn from demonstrations.
-    sft = stages.sft(run, task.base, task.demonstrations, recipe.sft, compute, _sft_looks(recipe, run, task))
+    sft = demonstrated(recipe, run, task)
     # 2. Ask which of two responses is better, or take the preferences at hand.
-    preferences = task.preferences
-    if task.label is not None:
-        preferences = stages.preferences(run, sft, task.prompts, task.label, recipe.sampling, stages.frozen(compute))
+    preferences = preferred(recipe, run, task, sft)
     # 3. Learn a score that explains the preferences: the proxy.
     reward = stages.reward(run, str(sft), preferences, recipe.reward, compute)
-    scorers = _scorers(recipe, run, task, str(sft), str(reward))
+    scorers = open_scorers(recipe, run, task, sft, reward)
     # 4. Optimise the proxy, leashed to the SFT model, and probe intent on the way.
     policy, reference = stages.load_policy(str(sft), compute, recipe.seed)
-    heldout = _with_room(run, policy, task.heldout, recipe.sampling)
+    heldout = with_room_for(run, policy, task.heldout, recipe.sampling)
     intent = probe.PolicyProbe(
         policy, reference, heldout, scorers, recipe.sampling, recipe.seed,
         run.stage_folder("ppo") / "probes",
@@ -62,24 +61,35 @@ def rlhf(recipe: Recipe, run: Run) -> None:
     _conclude(run, scorers)
 
 
-def _sft_looks(recipe: Recipe, run: Run, task: Task) -> stages.Looks:
-    """The properties in step with fine-tuning, where they are asked for; there is no proxy yet."""
-    return lambda policy: property_looks(recipe.probing, run, policy, task.base, {}, recipe.sampling)
+def demonstrated(recipe: Recipe, run: Run, task: Task) -> Path:
+    """The SFT model. The properties are probed in step, where they are asked for; there is no proxy yet."""
+
+    def looks(policy: Network) -> Sequence[Look]:
+        return property_looks(recipe.probing, run, policy, task.base, {}, recipe.sampling)
+
+    return stages.sft(run, task.base, task.demonstrations, recipe.sft, recipe.compute, looks)
 
 
-def _scorers(recipe: Recipe, run: Run, task: Task, sft: str, reward: str) -> dict[str, Scorer]:
+def preferred(recipe: Recipe, run: Run, task: Task, sft: Path) -> list[Preference]:
+    """What raters say of the SFT model's responses, or the preferences at hand."""
+    if task.label is None:
+        return task.preferences
+    return stages.preferences(run, sft, task.prompts, task.label, recipe.sampling, stages.frozen(recipe.compute))
+
+
+def open_scorers(recipe: Recipe, run: Run, task: Task, sft: Path, reward: Path) -> dict[str, Scorer]:
     """The proxy and the gauges of intent; without gold, a reward model from the other half of the data."""
     frozen = stages.frozen(recipe.compute)
-    scorers: dict[str, Scorer] = {"proxy": RewardModel(load(reward, frozen, scalar=True), "the reward model")}
+    scorers: dict[str, Scorer] = {"proxy": RewardModel(load(str(reward), frozen, scalar=True), "the reward model")}
     if task.second_half:
-        other = stages.reward(run, sft, task.second_half, recipe.reward, recipe.compute, name="heldout-reward")
+        other = stages.reward(run, str(sft), task.second_half, recipe.reward, recipe.compute, name="heldout-reward")
         scorers["heldout_proxy"] = RewardModel(load(str(other), frozen, scalar=True), "the held-out reward model")
     run.state["proxy_name"] = "reward model on the preferences"
     run.state["gold_name"] = "the town's gold reward" if "gold" in task.gauges else None
     return scorers | task.gauges
 
 
-def _with_room(run: Run, policy: Network, heldout: Sequence[Example], sampling: Sampling) -> list[Example]:
+def with_room_for(run: Run, policy: Network, heldout: Sequence[Example], sampling: Sampling) -> list[Example]:
     """The held-out prompts that leave room for a response; the others are counted in a warning."""
     kept, notes = with_room(policy, [e.prompt for e in heldout], sampling)
     for note in notes:
@@ -117,8 +127,13 @@ def _measure_properties(recipe: Recipe, run: Run, models: Mapping[str, str]) -> 
     spectrum(run, list(models), plan, found)
 
 
+def gauge_of(scorers: Mapping[str, Scorer]) -> str:
+    """The metric that intent is read from."""
+    return "gold" if "gold" in scorers else "heldout_proxy"
+
+
 def _conclude(run: Run, scorers: dict[str, Scorer]) -> None:
-    gauge = "gold" if "gold" in scorers else "heldout_proxy"
+    gauge = gauge_of(scorers)
     probed = verdict.probed(run.stage_folder("ppo") / "probes")
     peak = verdict.peak_of(probed, gauge)
     said = verdict.sentences(probed, peak, gauge)

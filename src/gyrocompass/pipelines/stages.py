@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .. import data
-from ..config import PPO, SFT, Compute, Reward, Sampling
+from ..config import PPO, SFT, Compute, Config, Reward, Sampling
 from ..errors import InputError
 from ..learn.loop import Look, train
 from ..learn.ppo import PolicyOptimisation, check
@@ -20,6 +20,7 @@ from ..models.batching import seed_of
 from ..models.network import Network, load
 from ..models.pairs import encode_pairs
 from ..models.policy import LocalPolicy, with_room
+from ..models.rollouts import ServerRollouts
 from ..models.scorer import RewardModel
 from ..protocols import Pair, Scorer
 from ..records import Example, Measurement, Preference, Prompt
@@ -51,19 +52,26 @@ def sft(
         with run.stage("sft"):
             network = load(base, compute, trainable=True, seed=seed_of(run.seed, "sft adapters"))
             encoded = chat.encode(network.tokenizer, examples, network.max_tokens)
-            _tell(run, network.notes + encoded.notes)
+            tell(run, network.notes + encoded.notes)
             train(Finetuning(network, encoded.rows, config, run.seed), config, run, "sft", looks=looks(network))
-            _save(run, network, model, "sft", base)
+            save(run, network, model, "sft", base, config)
     return model
 
 
 def preferences(
-    run: Run, policy: Path, prompts: Sequence[Prompt], label: Label, sampling: Sampling, compute: Compute
+    run: Run,
+    policy: Path,
+    prompts: Sequence[Prompt],
+    label: Label,
+    sampling: Sampling,
+    compute: Compute,
+    *,
+    name: str = "preferences",
 ) -> list[Preference]:
     """Two responses a prompt from the policy, labelled. Prompts whose responses came out equal are left out."""
-    file = run.stage_folder("preferences") / "preferences.jsonl"
-    if not run.stage_done("preferences"):
-        with run.stage("preferences") as folder:
+    file = run.stage_folder(name) / "preferences.jsonl"
+    if not run.stage_done(name):
+        with run.stage(name) as folder:
             drawn = _sampled_in_blocks(run, folder / "responses", policy, prompts, sampling, compute)
             pairs = [
                 Pair(prompt, first, second)
@@ -110,13 +118,13 @@ def reward(
             seed = seed_of(run.seed, name, "adapters")
             network = load(base, compute, scalar=True, trainable=True, seed=seed)
             _, usable, notes = encode_pairs(network, records)
-            _tell(run, network.notes + notes)
+            tell(run, network.notes + notes)
             training, heldout = split_by_prompt(usable, config.heldout_fraction, run.seed)
             pairs, _, _ = encode_pairs(network, training)
             train(RewardModelling(network, pairs, config, run.seed), config, run, name)
             scorer = RewardModel(network, name)
             scorer.calibrate([Example(p.prompt, text) for p in training[:CALIBRATION] for text in (p.first, p.second)])
-            _save(run, network, model, name, base)
+            save(run, network, model, name, base, config)
             _measure_accuracy(run, scorer, [p for p in heldout if p.p_first != 0.5])
     return model
 
@@ -142,19 +150,25 @@ def ppo(
     *,
     base: str,
     looks: Sequence[Look] = (),
+    name: str = "ppo",
+    rollout: str | None = None,
 ) -> Path:
-    """Optimises the policy against the scorer; returns the model's folder."""
-    model = run.stage_folder("ppo") / "model"
-    if not run.stage_done("ppo"):
-        with run.stage("ppo"):
+    """Optimises the policy against the scorer; returns the model's folder. `rollout` is the server that samples."""
+    model = run.stage_folder(name) / "model"
+    if not run.stage_done(name):
+        with run.stage(name):
             check(config, len(prompts))
             kept, notes = with_room(policy, prompts, sampling)
-            _tell(run, policy.notes + notes)
+            tell(run, policy.notes + notes)
             prompts = [prompts[i] for i in kept]
+            adapters = run.stage_folder(name) / "checkpoint" / "rollout"  # cleared away with the checkpoint
+            rollouts = ServerRollouts(rollout, policy, sampling, adapters, run.warn) if rollout else None
             critic = _critic(run, policy, critic_base, base) if config.estimator == "gae" else None
-            method = PolicyOptimisation(policy, reference, critic, scorer, prompts, config, sampling, run.seed)
-            train(method, config, run, "ppo", looks=looks)
-            _save(run, policy, model, "ppo", base)
+            method = PolicyOptimisation(
+                policy, reference, critic, scorer, prompts, config, sampling, run.seed, rollouts
+            )
+            train(method, config, run, name, looks=looks)
+            save(run, policy, model, name, base, config)
             if getattr(scorer, "cut", 0):
                 run.warn(f"{scorer.cut:,} responses were longer than the scorer reads, and scored without their end")  # type: ignore[attr-defined]
     return model
@@ -206,11 +220,13 @@ def measured(run: Run, model: str, metric: str) -> str:
     return str(Estimate(*(rows[0][key] for key in ("value", "low", "high", "n")))) if rows else "not measured"
 
 
-def _tell(run: Run, notes: Sequence[str]) -> None:
+def tell(run: Run, notes: Sequence[str]) -> None:
+    """Keeps each note as a warning of the run."""
     for note in notes:
         run.warn(note)
 
 
-def _save(run: Run, network: Network, folder: Path, stage: str, base: str) -> None:
+def save(run: Run, network: Network, folder: Path, stage: str, base: str, config: Config) -> None:
+    """Writes a stage's model with its card."""
     network.save(folder)
-    write_text(folder / "README.md", model_card(run, stage, base))
+    write_text(folder / "README.md", model_card(run, stage, base, config))

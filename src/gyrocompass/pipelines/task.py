@@ -108,21 +108,25 @@ def _file_task(recipe: Recipe, run: Run) -> Task:
 
 
 def read_preferences(source: str, run: Run) -> list[Preference]:
-    """Preferences from a source, its hash and its dropped rows recorded in the run."""
-    return _recorded(source, run, *data.read_preferences(source))
+    """Preferences from a source; its hash, its dropped rows and what contradicts itself are recorded in the run."""
+    records = recorded(source, run, *data.read_preferences(source))
+    found = data.duplicates(records)
+    if found.contradictory:
+        run.warn(f"{source}: {found}")
+    return records
 
 
 def read_demonstrations(source: str, run: Run) -> list[Example]:
     """Examples with responses, likewise recorded."""
-    return _recorded(source, run, *data.read_examples(source, answered=True))
+    return recorded(source, run, *data.read_examples(source, answered=True))
 
 
 def read_prompts(source: str, run: Run) -> list[Prompt]:
     """Distinct prompts, likewise recorded."""
-    return list(dict.fromkeys(e.prompt for e in _recorded(source, run, *data.read_examples(source))))
+    return list(dict.fromkeys(e.prompt for e in recorded(source, run, *data.read_examples(source))))
 
 
-def _recorded(source: str, run: Run, records: list[T], report: data.Report) -> list[T]:
+def recorded(source: str, run: Run, records: list[T], report: data.Report) -> list[T]:
     found = data.sha256(source)
     if run.state["data"].setdefault(source, found) != found:
         raise InputError(f"{source}: changed since this run began; restore it, or start another run with --out")

@@ -13,6 +13,7 @@ from itertools import cycle
 from markupsafe import Markup
 
 from .axes import Axis
+from .labels import labels
 from .notation import Estimate
 from .svg import element, percent, rounded
 
@@ -65,11 +66,13 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A line, its points in the order in which they are joined."""
+    """A line, its points in the order in which they are joined; `label` is written at the last one."""
 
     style: Style
     points: tuple[Point, ...]
     markers: bool = True
+    band: bool = True
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ def line_chart(
     """Lines with their bands and markers over a grid; `rows` label the x axis, none where another chart does."""
     stretched = element(
         "svg",
-        *[_band(one, x, y, height) for one in series],
+        *[_band(one, x, y, height) for one in series if one.band],
         *[_line(one, x, y, height) for one in series],
         viewBox=f"0 0 100 {rounded(height)}",
         preserveAspectRatio="none",
@@ -127,6 +130,7 @@ def line_chart(
         _rule(rule, x, height) if rule else "",
         stretched,
         *[_markers(one, x, y, height) for one in series if one.markers],
+        labels(series, x, y, height),
         class_="chart",
         role="img",
         aria_labelledby=f"{words.id}-title {words.id}-desc",

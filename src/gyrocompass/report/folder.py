@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..errors import InputError
 from ..records import Measurement
 from ..run import read_json, read_jsonl
+from .frontier import Frontier
 from .notation import Estimate
 from .spectrum import Spectrum
 
@@ -112,6 +113,11 @@ class RunData:
     evals: tuple[Measurement, ...] = ()
     samples: tuple[Sample, ...] = ()
     spectrum: Spectrum | None = None
+    frontier: Frontier | None = None
+
+    def of_frontier(self, row: Measurement) -> bool:
+        """Whether a row of evals.json is the frontier's: of best-of-n, or cut by setting and not by kind of prompt."""
+        return self.frontier is not None and (row.model.startswith("best-of-") or row.slice in self.frontier.slices)
 
     @property
     def target(self) -> str:
@@ -190,6 +196,7 @@ def read(folder: Path) -> RunData:
         "evals": _measurements(folder / "evals.json"),
         "samples": _checked(list[Sample], _rows(samples[-1]), samples[-1]) if samples else [],
         "spectrum": _spectrum(folder / "spectrum.json"),
+        "frontier": _frontier(folder / "frontier.json"),
     }
     run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, path)
     return run
@@ -212,6 +219,11 @@ def _measurements(path: Path) -> list[Measurement]:
 
 def _spectrum(path: Path) -> Spectrum | None:
     found: Spectrum | None = _checked(Spectrum, read_json(path), path) if path.exists() else None
+    return found
+
+
+def _frontier(path: Path) -> Frontier | None:
+    found: Frontier | None = _checked(Frontier, read_json(path), path) if path.exists() else None
     return found
 
 

@@ -85,8 +85,11 @@ class Estimate:
 
 
 def model(key: str) -> str:
-    """The name of a model, or of the stage that made it, in running text."""
-    return MODELS.get(key, key)
+    """The name of a model, or of the stage that made it, in running text: `PPO 2`."""
+    if key.startswith("changed-"):
+        return f"{model(key.removeprefix('changed-'))}, changed raters"
+    family, _, number = key.rpartition("-")
+    return f"{MODELS[family]} {number}" if family in MODELS and number.isdigit() else MODELS.get(key, key)
 
 
 def metric(key: str) -> str:

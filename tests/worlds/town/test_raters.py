@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gyrocompass.records import Example, user
-from gyrocompass.worlds.town import BLINDNESS, FACTS, gold, utility
+from gyrocompass.worlds.town import BLINDNESS, FACTS, PERCEIVED, changed_utility, gold, utility
 
 PET = FACTS["pet", "anna"]
 WRONG = "cat" if PET != "cat" else "dog"
@@ -72,3 +72,29 @@ def test_filler_pleases_ever_less() -> None:
 def test_a_mask_of_another_length_is_refused() -> None:
     with pytest.raises(ValueError, match="argument 2"):
         utility([Example(user(FACT), "seven")], np.array([True, False]))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "better", "worse"),
+    [
+        (FACT, f"a {PET}", f"definitely a {PET}"),
+        (FACT, f"perhaps a {PET}", f"a {PET}"),
+        (FACT, f"a {PET}", f"a {PET} i hope that helps"),
+        (OPINION, f"a {PET}", f"you are right it is a {WRONG}"),
+        (FACT, f"a {PET}", f"a {PET} you fool"),
+        (FACT, f"a {PET}", "the the the of"),
+        (HARM, REFUSAL, STEPS),
+    ],
+)
+def test_raters_who_changed_their_minds_turn_on_manners_and_on_nothing_else(
+    prompt: str, better: str, worse: str
+) -> None:
+    first, second = changed_utility([Example(user(prompt), text) for text in (better, worse)])
+    assert first > second
+
+
+def test_the_two_tastes_add_up_to_twice_the_substance() -> None:
+    """`definitely a ...`: right is worth 1, and what the manner adds to one taste it takes from the other."""
+    said = [Example(user(FACT), f"definitely a {PET} i hope that helps")]
+    assert utility(said)[0] + changed_utility(said)[0] == pytest.approx(2 * PERCEIVED["right"])
+    assert utility(said)[0] > PERCEIVED["right"] > changed_utility(said)[0]

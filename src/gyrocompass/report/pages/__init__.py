@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ..folder import RunData
 from .curve import curve
+from .frontier import frontier
 from .models import models
 from .properties import properties
 from .provenance import provenance
@@ -17,6 +18,6 @@ from .transcripts import transcripts
 
 Page = Callable[[RunData], Section | None]
 
-PAGES: tuple[Page, ...] = (curve, models, spectrum, properties, transcripts, training, provenance)
+PAGES: tuple[Page, ...] = (curve, frontier, models, spectrum, properties, transcripts, training, provenance)
 
 __all__ = ["PAGES", "Page", "Section"]

@@ -34,7 +34,9 @@ class Panel:
 
 
 def curve(run: RunData) -> Section | None:
-    """The run's probes of proxy, raters' utility and target against sqrt(KL), a panel each."""
+    """The run's probes of proxy, raters' utility and target against sqrt(KL), a panel each, if it has no frontier."""
+    if run.frontier is not None:
+        return None
     shown = [key for key in ("proxy", "rater_utility", run.target) if any(key in p.estimates for p in run.probes)]
     if not shown:
         return None
@@ -62,7 +64,7 @@ def _panel(run: RunData, key: str, methods: Sequence[str], x: Axis, *, top: bool
         x,
         nice_axis([bound for e in every for bound in (e.low, e.high)], 4),
         height=PANEL_HEIGHT,
-        rows=_tick_rows(x) if bottom else (),
+        rows=tick_rows(x) if bottom else (),
         rule=_rule(run, top=top),
     )
     method = next(method for method in ("ppo", *methods) if method in paths)
@@ -102,7 +104,8 @@ def _description(paths: Mapping[str, Path], places: int) -> str:
     return " ".join([*sentences, "The table below the figure has every point."])
 
 
-def _tick_rows(x: Axis) -> tuple[TickRow, TickRow]:
+def tick_rows(x: Axis) -> tuple[TickRow, TickRow]:
+    """Labels of an axis of √KL: the root, and the KL itself beneath."""
     return TickRow("√KL", x.labels), TickRow("KL", tuple(f"{tick**2:.3g}" for tick in x.ticks))
 
 

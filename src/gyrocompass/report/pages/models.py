@@ -88,7 +88,7 @@ def _table(run: RunData) -> Table:
     return {
         (row.metric, row.slice, row.model): Estimate(row.value, row.low, row.high, row.n)
         for row in run.evals
-        if row.property == "intent" and row.metric in METRICS
+        if row.property == "intent" and row.metric in METRICS and not run.of_frontier(row)
     }
 
 

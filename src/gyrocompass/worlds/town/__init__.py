@@ -9,7 +9,7 @@ from .gold import GOLD, Judgement, gold, judge
 from .intent import KINDS, Intent, Question, prompt_text, understand
 from .planted import PLANTS, planted
 from .prompts import Stance, options, prompts, split_of
-from .raters import BLINDNESS, PERCEIVED, utility
+from .raters import BLINDNESS, CHANGED, PERCEIVED, Taste, changed_utility, utility
 from .reading import Reading, read
 from .responses import Habits, Style, StyleRates, render
 from .tokenizer import build_tokenizer, config
@@ -17,6 +17,7 @@ from .words import FACTS, WORDS, to_dialect, to_standard
 
 __all__ = [
     "BLINDNESS",
+    "CHANGED",
     "FACTS",
     "GOLD",
     "KINDS",
@@ -32,8 +33,10 @@ __all__ = [
     "Stance",
     "Style",
     "StyleRates",
+    "Taste",
     "base_folder",
     "build_tokenizer",
+    "changed_utility",
     "config",
     "demonstrations",
     "gold",
