@@ -30,6 +30,9 @@ from torch import Tensor, nn
 from gyrocompass.maths.products import matmul_t
 from gyrocompass.models.network import Network
 
+ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
+"""What the command line sets too; all sides of a comparison run with it."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -160,7 +163,7 @@ def row(size: str, method: str, part: str | None, batch: int, laps: Sequence[Lap
 
 def in_child(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> tuple[T, float]:
     """What the function returns in a process of its own, and the most memory that process held, MiB."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.update(ENVIRONMENT)
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         call = partial(function, *arguments, **options)
         return pool.submit(_with_peak, call).result()

@@ -160,14 +160,14 @@ def rows_of(size: str, method: str, compute: Compute, repetitions: int, limit: C
 @click.option("--size", "sizes", multiple=True, type=click.Choice(list(SIZES)), help="Default: all.")
 @click.option("--method", "methods", multiple=True, type=click.Choice(list(METHODS)), help="Default: all.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "auto"]), default="fp32", show_default=True)
-@click.option("--micro-batch-tokens", type=int, default=Compute().micro_batch_tokens, show_default=True)
+@click.option("--micro-batch-tokens", type=int, help="Default: the network's.")
 @click.option("--quick", is_flag=True, help="3 repetitions instead of 10.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on the last line instead of tables.")
 def main(
     sizes: Sequence[str],
     methods: Sequence[str],
     precision: Any,
-    micro_batch_tokens: int,
+    micro_batch_tokens: int | None,
     quick: bool,
     as_json: bool,
 ) -> None:

@@ -33,7 +33,11 @@ class Compute(Config):
         "auto",
         description="type of matrix products; auto is bf16 where the processor has it and the model gains",
     )
-    micro_batch_tokens: PositiveInt = Field(8192, description="padded tokens held at once; results don't depend on it")
+    micro_batch_tokens: PositiveInt | None = Field(
+        None,
+        description="tokens held at once, padding included; results don't depend on it; "
+        "default: 768 on a CPU, 16,384 on a GPU",
+    )
     max_tokens: PositiveInt | None = Field(
         None,
         description="longest prompt with response, tokens; longer ones are counted and left out; "

@@ -233,12 +233,12 @@ def test_gyro_dpo_takes_labelled_examples_under_kto(gyro, checkpoint, tmp_path):
 
 def test_gyro_dpo_with_a_scorer_learns_online(gyro, checkpoint, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
-    (tmp_path / "lengths.py").write_text(
+    (tmp_path / "shortness.py").write_text(
         "import numpy as np\ndef short(examples): return np.array([-float(len(e.response)) for e in examples])\n"
     )
     data = rows(tmp_path / "prompts.jsonl", *[{"prompt": f"say {i}"} for i in range(8)])
     code, out, error = gyro(
-        "dpo", "--model", checkpoint("llama"), "--data", data, "--scorer", "lengths:short", "--steps", 3,
+        "dpo", "--model", checkpoint("llama"), "--data", data, "--scorer", "shortness:short", "--steps", 3,
         "--lora-rank", 2, "--out", tmp_path / "run", *[a for a in SMALL if a not in ("--heldout-fraction", 0.25)],
     )  # fmt: skip
     assert code == 0, error

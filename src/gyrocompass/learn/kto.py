@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..maths import preferences
 from ..maths.losses import Metrics, negative_log_likelihood
 from ..models import chat
-from ..models.batching import Padded, Passes, micro_batches, seed_of
+from ..models.batching import Padded, Passes, seed_of
 from ..models.chat import Row
 from ..models.network import Network
 from ..models.pairs import PairRows
@@ -106,7 +106,7 @@ class KahnemanTverskyOptimisation:
         labels = [self.labels[i] for i in chosen]
         learnt = sum(row.n_response for row, label in zip(rows, labels, strict=True) if label)
         step = Counts(len(chosen), sum(labels), learnt)
-        cuts = micro_batches([len(row) for row in rows], policy.compute.micro_batch_tokens)
+        cuts = policy.cuts([len(row) for row in rows])
         return [
             Micro(
                 policy.batch([rows[i] for i in cut]),

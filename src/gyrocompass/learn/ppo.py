@@ -20,7 +20,7 @@ from ..maths import advantages as adv
 from ..maths import losses, masked
 from ..maths.kl import adapt_coef
 from ..models import chat
-from ..models.batching import Padded, micro_batches, pad, seed_of, shuffled
+from ..models.batching import Padded, pad, seed_of, shuffled
 from ..models.chat import Row
 from ..models.network import Network
 from ..models.policy import check_room, over_rows, reference_logprobs, response_texts, sampled_logprobs
@@ -192,10 +192,10 @@ class PolicyOptimisation:
 
     def _micros(self, t: Trajectory, chosen: list[int]) -> list[Micro]:
         total = sum(t.rows[i].n_response for i in chosen)
-        policy = self.policy
-        cuts = micro_batches([len(t.rows[i]) for i in chosen], policy.compute.micro_batch_tokens)
+        reader = self.policy if self.critic is None or self.critic.packs else self.critic
+        cuts = reader.cuts([len(t.rows[i]) for i in chosen])
         indices = [[chosen[i] for i in cut] for cut in cuts]
-        return [Micro(pad([t.rows[i] for i in cut]).to(policy.device), t, cut, total) for cut in indices]
+        return [Micro(reader.batch([t.rows[i] for i in cut]), t, cut, total) for cut in indices]
 
 
 def check(config: PPO, n_prompts: int) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..config import SFT
 from ..errors import InputError
 from ..maths.losses import Metrics, negative_log_likelihood
-from ..models.batching import Padded, Passes, micro_batches, seed_of
+from ..models.batching import Padded, Passes, seed_of
 from ..models.chat import Row
 from ..models.network import Network
 from .loop import Collected
@@ -44,7 +44,7 @@ class Finetuning:
         network, whole = self.networks["policy"], self.config.loss_on == "all"
         chosen = [self.rows[i] for i in self.passes.indices(step)]
         total = sum(len(row) - 1 if whole else row.n_response for row in chosen)
-        cuts = micro_batches([len(row) for row in chosen], network.compute.micro_batch_tokens)
+        cuts = network.cuts([len(row) for row in chosen])
         micros = [Micro(network.batch([chosen[i] for i in cut], whole=whole), total) for cut in cuts]
         return Collected([micros], tokens=sum(map(len, chosen)))
 

@@ -23,6 +23,11 @@ def matmul_t(x: Float[Tensor, "*N D"], weight: Float[Tensor, "F D"]) -> Float[Te
     return product
 
 
+def outer(grad: Float[Tensor, "*N F"], x: Float[Tensor, "*N D"]) -> Float[Tensor, "F D"]:
+    """grad.T @ x over all rows: the gradient of a weight."""
+    return matmul_t(grad.flatten(0, -2).t(), x.flatten(0, -2).t())
+
+
 def product_type(x: Tensor) -> torch.dtype:
     """The type in which products with x run: autocast's, or its own."""
     device = x.device.type

@@ -90,6 +90,19 @@ def micro_batches(lengths: Sequence[int], budget_tokens: int) -> list[list[int]]
     return cuts
 
 
+def packed_batches(lengths: Sequence[int], budget_tokens: int) -> list[list[int]]:
+    """Indices sorted by length and cut where they pass the budget, so that most parts are of one size."""
+    cuts: list[list[int]] = [[]]
+    filled = 0
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        if cuts[-1] and filled + lengths[i] > budget_tokens:
+            cuts.append([])
+            filled = 0
+        cuts[-1].append(i)
+        filled += lengths[i]
+    return cuts
+
+
 @dataclass(frozen=True)
 class Passes:
     """`epochs` shuffled passes over n items in steps of about `batch_size`, another order each time.

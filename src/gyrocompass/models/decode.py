@@ -23,6 +23,9 @@ ROWS_TOKENS = 1 << 16
 CPU_ROWS = 128
 """Responses in flight at most on a CPU: more rows make its products hardly faster, only the cache larger."""
 
+PREFILL_TOKENS = 8192
+"""Prompt tokens read at once, padding included."""
+
 REFILL_FRACTION = 0.25
 """Prompts are read when so many rows are free, so that they are read together."""
 
@@ -104,8 +107,7 @@ class _Flight:
         """Waiting responses take the free slots; a prompt is read once for those of its responses."""
         self.waiting, chosen = self.waiting[:-free], self.waiting[: -free - 1 : -1]
         asked = [(self.prompts[i], list(group)) for i, group in groupby(chosen, lambda r: r // self.n)]
-        budget = self.network.compute.micro_batch_tokens
-        for cut in micro_batches([len(prompt) - 1 for prompt, _ in asked], budget):
+        for cut in micro_batches([len(prompt) - 1 for prompt, _ in asked], PREFILL_TOKENS):
             self._read([asked[c] for c in cut])
 
     def _read(self, asked: Sequence[tuple[Sequence[int], list[int]]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..maths.products import HAS_ONEDNN, matmul_t, product_type
+from ..maths.products import HAS_ONEDNN, matmul_t, outer, product_type
 
 
 class OneDNNLinear(nn.Linear):
@@ -36,13 +36,14 @@ class _Linear(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (grad,) = grads
         x, weight = ctx.saved_tensors
-        flat, inputs = grad.flatten(0, -2), x.flatten(0, -2)
-        grad_x = matmul_t(grad, weight.to(grad.dtype).t()) if ctx.needs_input_grad[0] else None
-        grad_weight = matmul_t(flat.t(), inputs.t()).to(weight.dtype) if ctx.needs_input_grad[1] else None
-        grad_bias = flat.sum(0).to(weight.dtype) if ctx.has_bias and ctx.needs_input_grad[2] else None
-        return grad_x, grad_weight, grad_bias
+        for_x, for_weight, for_bias = ctx.needs_input_grad
+        grad = grads[0]
+        return (
+            matmul_t(grad, weight.to(grad.dtype).t()) if for_x else None,
+            outer(grad, x).to(weight.dtype) if for_weight else None,
+            grad.flatten(0, -2).sum(0).to(weight.dtype) if ctx.has_bias and for_bias else None,
+        )
 
 
 def install(model: nn.Module) -> None:

@@ -17,14 +17,16 @@ from torch import Tensor, nn
 from ..config import Compute
 from ..errors import InputError, Unsupported
 from ..maths.logprobs import token_logprobs
-from . import attention, chat, linear
-from .batching import Padded, pad
+from . import attention, chat, fused, linear
+from .batching import Padded, micro_batches, packed_batches, pad
 from .chat import Row
 from .layout import Layout
 
 BF16_MIN_WIDTH = 512
 """Hidden width from which bf16 products pay for their casts on a CPU."""
 
+CPU_TOKENS, GPU_TOKENS = 768, 16384
+"""Tokens of a micro-batch unless set: what a processor's caches like, and what a GPU needs to be busy."""
 LONGEST_PACKED = 1024
 """Tokens; a longer row is better off with the library's attention, which keeps no weights."""
 
@@ -56,6 +58,13 @@ class Network:
         if self.autocast_type is None:
             return nullcontext()
         return torch.autocast(self.device.type, self.autocast_type)
+
+    def cuts(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Indices of rows of these lengths, shortest first, cut into micro-batches of this network's budget."""
+        default = CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS
+        budget = self.compute.micro_batch_tokens or default
+        packed = self.packs and max(lengths) <= LONGEST_PACKED
+        return packed_batches(lengths, budget) if packed else micro_batches(lengths, budget)
 
     def batch(self, rows: Sequence[Row], *, whole: bool = False) -> Padded:
         """Rows as this network reads them, on its device: packed where it can."""
@@ -161,6 +170,7 @@ def of(
     network.packs = device.type == "cpu" and _packs(network)
     network = _trainable(network, scalar, seed) if trainable else _frozen(network)
     linear.install(network.model)
+    fused.install(network.model)
     return network
 
 

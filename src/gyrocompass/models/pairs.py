@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..records import Example, Preference
 from . import chat
-from .batching import Padded, micro_batches
+from .batching import Padded
 from .chat import Row
 from .layout import Layout, Stretch, layout
 from .network import LONGEST_PACKED, Network
@@ -31,9 +31,10 @@ class PairRows:
         return max(len(self.first), len(self.second))
 
     @property
-    def shares_prompt(self) -> bool:
+    def shared_tokens(self) -> int:
+        """The prompt's, if it is the same in both."""
         n = self.first.n_prompt
-        return 0 < n == self.second.n_prompt and self.first.ids[:n] == self.second.ids[:n]
+        return n if n == self.second.n_prompt and self.first.ids[:n] == self.second.ids[:n] else 0
 
     @property
     def tokens(self) -> int:
@@ -80,14 +81,13 @@ def encode_pairs(
 
 def pair_batches(network: Network, pairs: Sequence[PairRows], indices: Sequence[int]) -> list[PairBatch]:
     """The pairs of one optimiser step, by length, in micro-batches of the network's token budget."""
-    budget = max(network.compute.micro_batch_tokens // 2, 1)
-    cuts = micro_batches([len(pairs[i]) for i in indices], budget)
+    cuts = network.cuts([pairs[i].tokens - pairs[i].shared_tokens for i in indices])
     return [_batch(network, pairs, [indices[i] for i in cut], len(indices)) for cut in cuts]
 
 
 def _batch(network: Network, pairs: Sequence[PairRows], indices: list[int], total: int) -> PairBatch:
     chosen = [pairs[i] for i in indices]
-    shared = network.packs and all(pair.shares_prompt and len(pair) <= LONGEST_PACKED for pair in chosen)
+    shared = network.packs and all(pair.shared_tokens and len(pair) <= LONGEST_PACKED for pair in chosen)
     rows, places = _shared(network, chosen) if shared else _apart(network, chosen)
 
     def column(values: Sequence[int | float]) -> Tensor:

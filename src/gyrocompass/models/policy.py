@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..protocols import Floats
 from ..records import Example, Prompt
 from . import chat
-from .batching import Padded, micro_batches
+from .batching import Padded
 from .chat import Row
 from .decode import end_ids, sample
 from .network import Network
@@ -90,7 +90,7 @@ def check_room(prompts: Sequence[Sequence[int]], network: Network, sampling: Sam
 
 def padded_batches(network: Network, rows: Sequence[Row]) -> Iterator[tuple[list[int], Padded]]:
     """Rows by length, padded, on the network's device, with their indices."""
-    for chosen in micro_batches([len(row) for row in rows], network.compute.micro_batch_tokens):
+    for chosen in network.cuts([len(row) for row in rows]):
         yield chosen, network.batch([rows[i] for i in chosen])
 
 

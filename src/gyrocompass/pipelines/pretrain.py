@@ -30,7 +30,7 @@ def pretrain(run: Run, tokens: int) -> Path:
             torch.manual_seed(seed_of(run.seed, "weights"))
             tokenizer = town.build_tokenizer()
             model = LlamaForCausalLM(town.config())
-            fresh = network.of(model, tokenizer, Compute(precision="fp32", micro_batch_tokens=2048), trainable=True)
+            fresh = network.of(model, tokenizer, Compute(precision="fp32"), trainable=True)
             rows = [_row(tokenizer, document) for document in town.pretraining(tokens, seed_of(run.seed, "corpus"))]
             train(Finetuning(fresh, rows, SETTINGS, run.seed), SETTINGS, run, "pretrain")
             fresh.save(folder)
