@@ -25,7 +25,8 @@ from gyrocompass.evals.measure import measurements
 from gyrocompass.evals.town import TOWN
 from gyrocompass.learn.loop import Look
 from gyrocompass.models.gradients import SearchableLocal
-from gyrocompass.models.network import Network, load
+from gyrocompass.models.loading import load
+from gyrocompass.models.network import Network
 from gyrocompass.pipelines import stages
 from gyrocompass.pipelines.probing import property_looks
 from gyrocompass.records import PROPERTIES

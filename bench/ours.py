@@ -18,7 +18,8 @@ from gyrocompass.learn.ppo import PolicyOptimisation
 from gyrocompass.learn.reward import RewardModelling
 from gyrocompass.learn.sft import Finetuning
 from gyrocompass.models.batching import Passes
-from gyrocompass.models.network import Network, load
+from gyrocompass.models.loading import load
+from gyrocompass.models.network import Network
 from gyrocompass.models.pairs import PairRows
 from gyrocompass.protocols import Floats
 from gyrocompass.records import Example

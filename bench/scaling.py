@@ -33,7 +33,7 @@ from gyrocompass.learn import reference
 from gyrocompass.learn.dpo import DirectPreferenceOptimisation
 from gyrocompass.learn.loop import Method
 from gyrocompass.learn.sft import Finetuning
-from gyrocompass.models import network
+from gyrocompass.models import loading
 from gyrocompass.models.chat import Row
 from gyrocompass.models.network import Network
 from gyrocompass.models.pairs import PairRows
@@ -82,7 +82,7 @@ def seconds(method: str, point: Point, repetitions: int) -> Spread:
     blocks = Blocks(point.layers, point.hidden, point.inner, point.hidden // 32, point.hidden // 32, 2 * point.length)
     torch.manual_seed(0)
     model = LlamaForCausalLM(blocks.config(point.vocabulary))
-    policy = network.of(model, word_tokenizer(point.vocabulary), Compute(precision="fp32"), trainable=True)
+    policy = loading.of(model, word_tokenizer(point.vocabulary), Compute(precision="fp32"), trainable=True)
     learning, config = METHODS[method](policy, point, point.batch * (repetitions + 1))
     return spread([step.seconds for step in watch(learning, config).done])
 

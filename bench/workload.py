@@ -15,7 +15,7 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification, PreTrainedTokenizerFast
 
 from gyrocompass.config import Compute
-from gyrocompass.models import network
+from gyrocompass.models import loading
 from gyrocompass.models.network import Network
 from gyrocompass.records import Example, Preference, user
 from gyrocompass.worlds import town
@@ -123,7 +123,7 @@ def weights(size: Size, *, scalar: bool = False) -> Any:
 
 def build(size: Size, compute: Compute, *, scalar: bool = False, trainable: bool = False) -> Network:
     """A network of these weights."""
-    return network.of(weights(size, scalar=scalar), size.tokenizer(), compute, scalar=scalar, trainable=trainable)
+    return loading.of(weights(size, scalar=scalar), size.tokenizer(), compute, scalar=scalar, trainable=trainable)
 
 
 def examples(size: Size, n: int, seed: int = 0) -> list[Example]:

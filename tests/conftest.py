@@ -71,7 +71,7 @@ def checkpoint(tmp_path_factory):
 def tiny(checkpoint):
     """tiny(architecture, **load options) -> a Network of that tiny checkpoint."""
     from gyrocompass.config import Compute
-    from gyrocompass.models.network import load
+    from gyrocompass.models.loading import load
 
     def make(architecture="llama", compute=None, **options):
         return load(str(checkpoint(architecture)), compute or Compute(precision="fp32"), **options)

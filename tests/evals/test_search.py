@@ -11,7 +11,7 @@ from gyrocompass.evals.perturb import appended, last_user
 from gyrocompass.evals.search import Attacked, abilities, asr_at, greedy_coordinate_gradient, random_search
 from gyrocompass.evals.town_attacks import SUFFIX_VOCABULARY, complied, targets
 from gyrocompass.models.gradients import SearchableLocal
-from gyrocompass.models.network import load
+from gyrocompass.models.loading import load
 from gyrocompass.records import Example, user
 from gyrocompass.worlds.town.prompts import prompts
 

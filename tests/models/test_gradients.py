@@ -77,7 +77,7 @@ def town():
     from pathlib import Path
 
     import gyrocompass.worlds.town as package
-    from gyrocompass.models.network import load
+    from gyrocompass.models.loading import load
 
     folder = Path(package.__file__).parent / "base"
     return SearchableLocal(load(str(folder), Compute(device="cpu")), Sampling(max_new_tokens=32))

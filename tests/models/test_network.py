@@ -5,7 +5,7 @@ from gyrocompass.config import Compute, Sampling
 from gyrocompass.errors import InputError
 from gyrocompass.models.batching import pad
 from gyrocompass.models.chat import Row
-from gyrocompass.models.network import load
+from gyrocompass.models.loading import load
 from gyrocompass.models.policy import LocalPolicy, with_room
 from gyrocompass.models.scorer import RewardModel, end_scores
 from gyrocompass.records import Example, user

@@ -3,7 +3,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from gyrocompass.config import Compute
-from gyrocompass.models import network, slots
+from gyrocompass.models import loading, slots
 
 ATTENDING = {
     "llama": {"num_key_value_heads": 1},
@@ -37,7 +37,7 @@ def made(tiny):
         for parameter in model.parameters():
             if parameter.ndim == 2:
                 torch.nn.init.normal_(parameter, std=0.2)
-        return network.of(model, tokenizer, compute or Compute(precision="fp32"))
+        return loading.of(model, tokenizer, compute or Compute(precision="fp32"))
 
     return make
 

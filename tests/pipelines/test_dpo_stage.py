@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from gyrocompass.config import DPO, Compute
 from gyrocompass.models.batching import pad
 from gyrocompass.models.chat import Row
-from gyrocompass.models.network import load
+from gyrocompass.models.loading import load
 from gyrocompass.pipelines import preference_stages
 from gyrocompass.records import Example, Preference, user
 from gyrocompass.run import Run, read_jsonl

@@ -15,7 +15,7 @@ from ..feedback.raters import with_disagreement
 from ..maths import stats
 from ..maths.stats import Estimate
 from ..models.batching import seed_of
-from ..models.network import load
+from ..models.loading import load
 from ..models.scorer import RewardModel
 from ..protocols import Floats, Pair
 from ..records import Example, Measurement, Preference

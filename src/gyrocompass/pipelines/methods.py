@@ -11,7 +11,8 @@ from typing import Any
 from ..config import DPO, PPO, Recipe
 from ..learn.loop import Look
 from ..models.batching import seed_of
-from ..models.network import Network, load
+from ..models.loading import load
+from ..models.network import Network
 from ..protocols import Scorer
 from ..records import Example, Preference
 from ..run import Run, read_jsonl

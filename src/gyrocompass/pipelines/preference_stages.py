@@ -23,7 +23,8 @@ from ..learn.reward import split_by_prompt
 from ..maths import clusters
 from ..maths.stats import Estimate
 from ..models.batching import seed_of
-from ..models.network import Network, load
+from ..models.loading import load
+from ..models.network import Network
 from ..models.pairs import PairRows, encode_pairs
 from ..models.policy import with_room
 from ..protocols import Scorer

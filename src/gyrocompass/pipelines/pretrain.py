@@ -10,7 +10,7 @@ import torch
 from ..config import SFT, Compute
 from ..learn.loop import train
 from ..learn.sft import Finetuning
-from ..models import network
+from ..models import loading
 from ..models.batching import seed_of
 from ..models.chat import Row
 from ..run import Run, write_text
@@ -30,7 +30,7 @@ def pretrain(run: Run, tokens: int) -> Path:
             torch.manual_seed(seed_of(run.seed, "weights"))
             tokenizer = town.build_tokenizer()
             model = LlamaForCausalLM(town.config())
-            fresh = network.of(model, tokenizer, Compute(precision="fp32"), trainable=True)
+            fresh = loading.of(model, tokenizer, Compute(precision="fp32"), trainable=True)
             rows = [_row(tokenizer, document) for document in town.pretraining(tokens, seed_of(run.seed, "corpus"))]
             train(Finetuning(fresh, rows, SETTINGS, run.seed), SETTINGS, run, "pretrain")
             fresh.save(folder)

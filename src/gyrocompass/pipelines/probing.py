@@ -17,7 +17,8 @@ from ..maths.stats import Estimate
 from ..models import chat
 from ..models.batching import seed_of
 from ..models.gradients import SearchableLocal
-from ..models.network import Network, load
+from ..models.loading import load
+from ..models.network import Network
 from ..models.policy import reference_logprobs, sampled_logprobs
 from ..protocols import Scorer
 from ..records import Example

@@ -12,7 +12,8 @@ from ..config import Recipe, Sampling
 from ..evals.town import TOWN
 from ..learn.loop import Look
 from ..models.batching import seed_of
-from ..models.network import Network, load
+from ..models.loading import load
+from ..models.network import Network
 from ..models.policy import with_room
 from ..models.scorer import RewardModel
 from ..protocols import Scorer

@@ -17,7 +17,8 @@ from ..learn.sft import Finetuning
 from ..maths.stats import Estimate
 from ..models import chat
 from ..models.batching import seed_of
-from ..models.network import Network, load
+from ..models.loading import load
+from ..models.network import Network
 from ..models.pairs import encode_pairs
 from ..models.policy import LocalPolicy, with_room
 from ..models.rollouts import ServerRollouts

@@ -11,7 +11,7 @@ from ..config import Access, Compute, Sampling
 from ..errors import InputError
 from ..models.endpoint import EndpointPolicy, is_endpoint, open_endpoint
 from ..models.gradients import SearchableLocal
-from ..models.network import load
+from ..models.loading import load
 from ..run import read_json
 from .task import TOWN_NAME, base_of
 
