@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gyrocompass.models.batching import Passes, micro_batches, pad, seed_of, shuffled
+from gyrocompass.models.batching import Passes, micro_batches, packed_batches, pad, seed_of, shuffled
 from gyrocompass.models.chat import Row
 
 
@@ -45,3 +45,13 @@ def test_every_pass_meets_every_item_once(n, batch_size, epochs):
 def test_seeds_are_stable_and_apart():
     assert len({seed_of(0, "ppo", 1), seed_of(0, "ppo", 2), seed_of(1, "ppo", 1), seed_of(0, "sft", 1)}) == 4
     assert shuffled(9, 3) == shuffled(9, 3) != shuffled(9, 4)
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.integers(1, 200))
+def test_packed_batches_hold_every_row_once_and_fill_the_budget(lengths, budget):
+    cuts = packed_batches(lengths, budget)
+    assert sorted(i for cut in cuts for i in cut) == list(range(len(lengths)))
+    for cut, following in zip(cuts, [*cuts[1:], None], strict=True):
+        filled = sum(lengths[i] for i in cut)
+        assert len(cut) == 1 or filled <= budget
+        assert following is None or filled + lengths[following[0]] > budget

@@ -57,6 +57,14 @@ def test_packed_rows_are_read_as_padded_ones(tiny, family):
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 
+def test_checkpointed_activations_are_made_again_over_the_same_layout(tiny):
+    kept, remade = (
+        tiny("llama", Compute(precision="fp32", gradient_checkpointing=on), trainable=True) for on in (False, True)
+    )
+    expected, found = (gradient(n, n.logprobs(n.batch(ROWS)).sum()) for n in (kept, remade))
+    torch.testing.assert_close(found, expected)
+
+
 def test_a_shared_prompt_changes_nothing_but_the_work(tiny):
     network = tiny("llama", FP32, trainable=True)
     (batch,) = pair_batches(network, PAIRS, range(3))

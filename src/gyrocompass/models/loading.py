@@ -129,7 +129,9 @@ def _trainable(network: Network, scalar: bool, seed: int) -> Network:
             warnings.simplefilter("ignore")
             network.model = get_peft_model(network.model, lora)
     if compute.gradient_checkpointing:
-        network.core.gradient_checkpointing_enable()
+        core = network.core  # renamed in the library
+        enable = getattr(core, "activation_checkpointing_enable", None) or core.gradient_checkpointing_enable
+        enable()
         network.core.enable_input_require_grads()
     network.model.train()
     return network
