@@ -185,14 +185,14 @@ def _measure(
 ) -> None:
     """Accuracy and margin of the implicit reward on held-out preferences, ties aside, clustered by prompt."""
     decided = [i for i, p in enumerate(preferences) if p.p_first != 0.5]
-    prompts = list(dict.fromkeys(preferences[i].prompt for i in decided))
+    prompts = {prompt: k for k, prompt in enumerate(dict.fromkeys(preferences[i].prompt for i in decided))}
     if len(prompts) < 2:
         run.warn(f"{name}: too few held-out preferences that are no tie, so there is no accuracy to report")
         return
     known = None if reference is None else reference[decided]
     first, second = rewards(policy, [pairs[i] for i in decided], known, config).cpu().double().numpy().T
     margin = (first - second) * np.array([1.0 if preferences[i].p_first > 0.5 else -1.0 for i in decided])
-    owner = np.array([prompts.index(preferences[i].prompt) for i in decided])
+    owner = np.array([prompts[preferences[i].prompt] for i in decided])
     accuracy = clusters.proportion((1 + np.sign(margin)) / 2, owner)
     found = {"accuracy": accuracy, "margin": clusters.mean(margin, owner)}
     run.measure([Measurement(name, "intent", metric, *estimate) for metric, estimate in found.items()])
