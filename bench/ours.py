@@ -78,7 +78,7 @@ def group_relative(task: Task, network: Network) -> Built:
         missing_end_penalty=0.0,
         **COMMON,
     )
-    frozen = load(str(task.folder), task.compute)
+    frozen = load(str(task.folder), task.compute) if config.kl_coef else None
     sampling = Sampling(max_new_tokens=task.shape.new_tokens)
     return PolicyOptimisation(network, frozen, None, scored, task.prompts, config, sampling, 0), config, None
 

@@ -233,3 +233,15 @@ def test_the_command_refuses_what_can_t_be_followed(ppo_command, tmp_path, monke
     assert says in error
     assert "secret" not in error
     assert not any("secret" in file.read_text() for file in tmp_path.glob("run/*.json"))
+
+
+def test_without_a_penalty_no_reference_is_needed_and_no_kl_is_told(tiny):
+    settings = {"estimator": "grpo", "samples_per_prompt": 2, "batch_size": 4, "steps": 1}
+
+    def method(**changes):
+        policy, prompts, config = tiny("llama", trainable=True), [user("a"), user("b")], PPO(**settings, **changes)
+        return PolicyOptimisation(policy, None, None, count_letters, prompts, config, Sampling(max_new_tokens=4), 0)
+
+    assert "kl_nats" not in method(kl_coef=0.0).collect(1).metrics
+    with pytest.raises(InputError, match="needs a reference"):
+        method(kl_coef=0.1)

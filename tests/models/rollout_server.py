@@ -89,7 +89,8 @@ class Server:
         """n responses with the log-probability of each token."""
         prompt, temperature = body["prompt"], float(body["temperature"])
         sampling = Sampling(max_new_tokens=body["max_tokens"], temperature=temperature)
-        [responses] = sample(self.network, [prompt], body["n"], sampling, body["seed"])
+        [sampled] = sample(self.network, [prompt], body["n"], sampling, body["seed"])
+        responses = [response.ids for response in sampled]
         if self.extra_end is not None:
             responses = [ids[: ids.index(self.extra_end) + 1] if self.extra_end in ids else ids for ids in responses]
         rows = [Row([*prompt, *ids], len(prompt)) for ids in responses]

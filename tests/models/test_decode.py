@@ -9,7 +9,8 @@ from scipy.stats import chisquare
 
 from gyrocompass.config import Compute, Sampling
 from gyrocompass.models import decode, slots
-from gyrocompass.models.decode import draw, sample
+from gyrocompass.models.decode import draw
+from gyrocompass.models.policy import rollout, sampled_logprobs
 
 PROMPTS = [[*range(5, 5 + length)] for length in (1, 9, 3, 30, 2, 9, 17, 4)]
 
@@ -44,6 +45,20 @@ def argmaxes(network, prompt, new):
 def in_slots(monkeypatch):
     """in_slots(bool): whether every network fits."""
     return lambda wanted: monkeypatch.setattr(slots, "fits", lambda network, length: wanted)
+
+
+def sample(*given):
+    """The responses' tokens."""
+    return [[response.ids for response in several] for several in decode.sample(*given)]
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_log_probabilities_are_those_that_training_computes(lively, in_slots, fits):
+    network, sampling = lively(), Sampling(max_new_tokens=9, temperature=1.3)
+    in_slots(fits)
+    drawn = rollout(network, PROMPTS, 3, sampling, 0)
+    expected = sampled_logprobs(network, drawn.rows, 1.3)
+    torch.testing.assert_close(drawn.logprobs, expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "opt"])
@@ -148,7 +163,7 @@ def test_an_interval_of_uniform_numbers_belongs_to_each_token():
     """p = 1/2, 0, 1/4, 1/4."""
     logits = torch.tensor([[2.0, 0.0, 1.0, 1.0]]).log().expand(6, 4)
     uniforms = torch.tensor([2**-53, 0.5, 0.51, 0.75, 0.76, 1.0], dtype=torch.float64)
-    assert draw(logits, 1.0, uniforms).tolist() == [0, 0, 2, 2, 3, 3]
+    assert draw(logits, 1.0, uniforms)[0].tolist() == [0, 0, 2, 2, 3, 3]
 
 
 @settings(deadline=None, max_examples=25)
@@ -161,14 +176,14 @@ def test_a_token_of_probability_zero_is_never_drawn(seed, vocabulary, temperatur
     logits[impossible] = -torch.inf
     uniforms = 1 - torch.rand(64, generator=generator, dtype=torch.float64)
     uniforms[:3] = torch.tensor([2**-53, 1 - 2**-53, 1])
-    assert not impossible.gather(1, draw(logits, temperature, uniforms)[:, None]).any()
+    assert not impossible.gather(1, draw(logits, temperature, uniforms)[0][:, None]).any()
 
 
 def test_draws_follow_the_softmax():
     logits = torch.linspace(-2, 2, 30)
     n = 20_000
     uniforms = torch.rand(n, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    counts = np.bincount(draw(logits.expand(n, -1), 1.3, uniforms).numpy(), minlength=30)
+    counts = np.bincount(draw(logits.expand(n, -1), 1.3, uniforms)[0].numpy(), minlength=30)
     assert chisquare(counts, n * torch.softmax(logits.double() / 1.3, -1).numpy()).pvalue > 1e-3
 
 

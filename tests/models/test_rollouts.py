@@ -10,8 +10,8 @@ from gyrocompass.config import Access, Compute, Sampling
 from gyrocompass.errors import InputError, Unsupported
 from gyrocompass.models import chat
 from gyrocompass.models.decode import end_ids
-from gyrocompass.models.policy import rollout, sampled_logprobs
-from gyrocompass.models.rollouts import UNTRUNCATED, Drawn, LocalRollouts, ServerRollouts
+from gyrocompass.models.policy import Drawn, rollout, sampled_logprobs
+from gyrocompass.models.rollouts import UNTRUNCATED, LocalRollouts, ServerRollouts
 from gyrocompass.records import user
 
 SPEC = importlib.util.spec_from_file_location("rollout_server", Path(__file__).with_name("rollout_server.py"))
@@ -216,7 +216,7 @@ def test_a_server_that_ends_responses_where_the_policy_does_not_is_refused(serve
 def test_the_policy_s_own_rollouts_are_those_of_its_seed(policy, prompts):
     local = LocalRollouts(policy, SAMPLING)
     drawn = local(prompts, 2, 7, 1)
-    rows, ended = rollout(policy, prompts, 2, SAMPLING, 7)
+    rows, ended, _ = rollout(policy, prompts, 2, SAMPLING, 7)
     assert drawn.rows == rows
     assert drawn.ended.tolist() == ended.tolist()
     assert local.compare(drawn, sampled_logprobs(policy, rows, 0.8).detach()) == {}

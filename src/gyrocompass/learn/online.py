@@ -81,14 +81,15 @@ class OnlinePreferenceOptimisation:
         # 1. Prompts of this step, and the policy's responses to them.
         chosen = self.passes.indices(step)
         ids = [self.prompt_ids[i] for i in chosen]
-        rows, ended = rollout(self.policy, ids, n, self.sampling, seed_of(self.seed, "rollout", step))
+        rows, ended, logp = rollout(self.policy, ids, n, self.sampling, seed_of(self.seed, "rollout", step))
         # 2. Which of two responses is the better one.
         texts = response_texts(self.policy, rows)
         groups = [texts[start : start + n] for start in range(0, len(texts), n)]
         choices, found = self.compare([self.prompts[i] for i in chosen], groups, ended)
         # 3. Log-probabilities under policy and reference.
         mask = pad(rows).mask.to(self.policy.device)
-        logp = sampled_logprobs(self.policy, rows, temperature)
+        if self.policy.autocast_type is not None:  # decoding rounds otherwise
+            logp = sampled_logprobs(self.policy, rows, temperature)
         ref = reference_logprobs(self.policy, self.reference, rows, temperature)
         if step == 1 and self.config.reference == "start":
             check_start(self.policy, logp.sum(1), ref.sum(1), mask.sum(1).float())

@@ -23,8 +23,8 @@ from ..models import chat
 from ..models.batching import Padded, pad, seed_of, shuffled
 from ..models.chat import Row
 from ..models.network import Network
-from ..models.policy import check_room, over_rows, reference_logprobs, response_texts, sampled_logprobs
-from ..models.rollouts import Drawn, LocalRollouts, Rollouts
+from ..models.policy import Drawn, check_room, over_rows, reference_logprobs, response_texts, sampled_logprobs
+from ..models.rollouts import LocalRollouts, Rollouts
 from ..models.scorer import checked
 from ..protocols import Scorer
 from ..records import Example, Prompt
@@ -55,8 +55,8 @@ class Micro(NamedTuple):
 class PolicyOptimisation:
     """One step: sample responses, score them, estimate advantages, then a few passes of clipped updates.
 
-    `reference` None means the policy with its adapters off. `critic` is needed for `gae` only. `rollouts` is who
-    samples; None is the policy itself.
+    `reference` None means the policy with its adapters off; without adapters there is no reference then, nor a KL to
+    it. `critic` is needed for `gae` only. `rollouts` is who samples; None is the policy itself.
     Raises InputError if the settings don't fit together.
     """
 
@@ -75,6 +75,9 @@ class PolicyOptimisation:
         check(config, len(prompts))
         if config.estimator == "gae" and critic is None:
             raise InputError("ppo: the gae estimator needs a critic; give one, or set ppo.estimator to rloo or grpo")
+        self.held = reference is not None or policy.compute.lora_rank > 0
+        if not self.held and (config.kl_coef or config.kl_target is not None):
+            raise InputError("ppo: a KL penalty needs a reference; give one, or set ppo.kl_coef to 0")
         self.policy, self.reference, self.critic, self.scorer = policy, reference, critic, scorer
         self.networks: Mapping[str, Network] = {"policy": policy} | ({"critic": critic} if critic else {})
         self.prompts, self.config, self.sampling, self.seed = prompts, config, sampling, seed
@@ -88,11 +91,14 @@ class PolicyOptimisation:
         # 1. Prompts of this step, and the policy's responses to them.
         chosen = self._prompts_of(step)
         drawn = self._rollout(chosen, step)
-        rows, ended = drawn.rows, drawn.ended
+        rows, ended, logp = drawn
         # 2. Log-probabilities under policy and reference, values under the critic.
         mask = pad(rows).mask.to(self.policy.device)
-        logp = sampled_logprobs(self.policy, rows, self.sampling.temperature)
-        ref = reference_logprobs(self.policy, self.reference, rows, self.sampling.temperature)
+        if not self.rollouts.exact:
+            logp = sampled_logprobs(self.policy, rows, self.sampling.temperature)
+        ref = logp
+        if self.held:
+            ref = reference_logprobs(self.policy, self.reference, rows, self.sampling.temperature)
         values = self._values(rows, logp)
         # 3. Scores of the texts; a response that never ended pays a penalty.
         scores = self._scores(chosen, rows, ended)
@@ -102,7 +108,8 @@ class PolicyOptimisation:
         trajectory = Trajectory(rows, mask, logp, ref, values, advantages, returns)
         # 5. Hold the KL near its target, if one is set.
         metrics = self._metrics(trajectory, scores, ended) | self.rollouts.compare(drawn, logp)
-        self._adapt(metrics["kl_nats"], len(rows), step)
+        if self.held:
+            self._adapt(metrics["kl_nats"], len(rows), step)
         return Collected(self._minibatches(trajectory, step), sum(map(len, rows)), metrics)
 
     def loss(self, micro: Micro) -> tuple[Tensor, losses.Metrics]:
@@ -160,15 +167,15 @@ class PolicyOptimisation:
         return per_response[:, None] * mask, rewards
 
     def _metrics(self, t: Trajectory, scores: Float[Tensor, "B"], ended: Bool[Tensor, "B"]) -> dict[str, float]:
-        log_ratio = t.logp - t.ref
         found = {
             "score": float(scores.mean()),
-            "kl_nats": float(log_ratio.sum(1).mean()),
             "entropy_nats": -float(masked.mean(t.logp, t.mask)),
             "response_tokens": float(t.mask.sum(1).float().mean()),
             "ended_fraction": float(ended.float().mean()),
             "kl_coef": self.state["kl_coef"],
         }
+        if self.held:
+            found["kl_nats"] = float((t.logp - t.ref).sum(1).mean())
         if self.critic is not None:
             residual = masked.mean((t.returns - t.values).square(), t.mask)
             spread = masked.mean((t.returns - masked.mean(t.returns, t.mask)).square(), t.mask)

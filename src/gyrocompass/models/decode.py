@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,10 +30,17 @@ REFILL_FRACTION = 0.25
 """Prompts are read when so many rows are free, so that they are read together."""
 
 
+class Response(NamedTuple):
+    """Token ids, up to and including the end token where one came, and each one's log-probability, nats."""
+
+    ids: list[int]
+    logprobs: list[float]
+
+
 def sample(
     network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, seed: int
-) -> list[list[list[int]]]:
-    """n sampled responses a prompt, as token ids up to and including the end token where one came.
+) -> list[list[Response]]:
+    """n sampled responses a prompt.
 
     Tokens are drawn from softmax(logits / temperature), untruncated, so that their log-probabilities are
     those that training computes. The same seed, prompts and n give the same responses: every response has
@@ -62,15 +69,20 @@ def end_ids(network: Network) -> list[int]:
     return sorted({network.tokenizer.eos_token_id, *(i for i in more if i is not None)})
 
 
-def draw(logits: Float[Tensor, "R V"], temperature: float, uniforms: Float64[Tensor, "R"]) -> Int[Tensor, "R"]:
-    """Tokens of softmax(logits / temperature): the first whose cumulated probability reaches the number in (0, 1].
+def draw(
+    logits: Float[Tensor, "R V"], temperature: float, uniforms: Float64[Tensor, "R"]
+) -> tuple[Int[Tensor, "R"], Float[Tensor, "R"]]:
+    """Tokens of softmax(logits / temperature), the first whose cumulated probability reaches the number in (0, 1],
+    and their log-probabilities, nats.
 
     A token of probability 0 adds nothing to the sum, so it is never the first.
     """
     precise = torch.float32 if logits.device.type == "mps" else torch.float64  # which has no other
-    cumulated = torch.softmax(logits.float() / temperature, -1).cumsum(-1, dtype=precise)
+    probabilities = torch.softmax(logits.float() / temperature, -1)
+    cumulated = probabilities.cumsum(-1, dtype=precise)
     reached = uniforms.to(precise).to(cumulated.device)[:, None] * cumulated[:, -1:]
-    return torch.searchsorted(cumulated, reached)[:, 0]
+    tokens = torch.searchsorted(cumulated, reached)
+    return tokens[:, 0], probabilities.gather(1, tokens).log()[:, 0]
 
 
 class _Flight:
@@ -85,7 +97,7 @@ class _Flight:
     ) -> None:
         self.network, self.prompts, self.n, self.sampling = network, prompts, n, sampling
         self.uniforms, self.ends = uniforms.numpy(), set(end_ids(network))
-        self.out: list[list[int]] = [[] for _ in uniforms]
+        self.out = [Response([], []) for _ in uniforms]
         by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         self.waiting = [r for i in by_length for r in range((i + 1) * n - 1, i * n - 1, -1)]  # the last is the next
         longest = len(prompts[by_length[-1]]) + sampling.max_new_tokens
@@ -94,7 +106,7 @@ class _Flight:
         self.cache = slots.allocate(network, self.rows, longest)
         self.response, self.token, self.position = np.zeros((3, 0), np.int64)
 
-    def land(self) -> list[list[int]]:
+    def land(self) -> list[Response]:
         """All responses, in their order."""
         while self.waiting or len(self.response):
             free = self.rows - len(self.response)
@@ -121,17 +133,19 @@ class _Flight:
 
     def _step(self) -> None:
         """One more token of every response in flight; those that it ends leave."""
-        drawn = [len(self.out[r]) for r in self.response]
+        drawn = [len(self.out[r].ids) for r in self.response]
         uniforms = torch.from_numpy(self.uniforms[self.response, drawn])
         tokens, positions = self._on(torch.from_numpy(self._rows()[1:]))
         longest = int(self.position.max()) + 1
         logits = slots.next_logits(self.network, tokens, positions, self.cache, longest)
-        self.token = draw(logits, self.sampling.temperature, uniforms).cpu().numpy()
-        self.position = self.position + 1
+        both = torch.stack([x.double() for x in draw(logits, self.sampling.temperature, uniforms)]).cpu().numpy()
+        self.token, self.position = both[0].astype(np.int64), self.position + 1
         going = np.ones(len(self.token), bool)
-        for row, (r, token) in enumerate(zip(self.response.tolist(), self.token.tolist(), strict=True)):
-            self.out[r].append(token)
-            going[row] = token not in self.ends and len(self.out[r]) < self.sampling.max_new_tokens
+        told = zip(self.response.tolist(), self.token.tolist(), both[1].tolist(), strict=True)
+        for row, (r, token, logprob) in enumerate(told):
+            self.out[r].ids.append(token)
+            self.out[r].logprobs.append(logprob)
+            going[row] = token not in self.ends and len(self.out[r].ids) < self.sampling.max_new_tokens
         if not going.all():
             self._leave(going, longest)
 
@@ -154,9 +168,9 @@ class _Flight:
 
 def _together(
     network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, uniforms: Tensor
-) -> list[list[int]]:
+) -> list[Response]:
     """The same for networks that keep a state of their own kind: left-padded prompts in a cache that grows."""
-    responses: list[list[int]] = [[] for _ in uniforms]
+    responses = [Response([], []) for _ in uniforms]
     for group in _groups(prompts, n, sampling.max_new_tokens):
         members = [i * n + k for i in group for k in range(n)]
         drawn = _decode(network, [prompts[i] for i in group], n, sampling, uniforms[members])
@@ -179,7 +193,7 @@ def _groups(prompts: Sequence[Sequence[int]], n: int, new: int) -> Iterator[list
 
 def _decode(
     network: Network, prompts: list[Sequence[int]], n: int, sampling: Sampling, uniforms: Tensor
-) -> list[list[int]]:
+) -> list[Response]:
     from transformers import DynamicCache
 
     device, model = network.device, network.core
@@ -192,10 +206,10 @@ def _decode(
         logits, attention = logits.repeat_interleave(n, 0), attention.repeat_interleave(n, 0)
     rows = len(prompts) * n
     new = sampling.max_new_tokens
-    out = torch.full((rows, new), -1, device=device)
+    out, told = torch.full((rows, new), -1, device=device), torch.zeros(rows, new, device=device)
     alive = torch.arange(rows, device=device)  # which row of `out` each row of the batch writes
     for t in range(new):
-        token = draw(logits, sampling.temperature, uniforms[alive.cpu(), t])
+        token, told[alive, t] = draw(logits, sampling.temperature, uniforms[alive.cpu(), t])
         out[alive, t] = token
         going = ~torch.isin(token, ends)
         if t + 1 == new or not bool(going.any()):
@@ -206,7 +220,9 @@ def _decode(
             alive, attention, token = alive[keep], attention[keep], token[keep]
         attention = torch.cat([attention, attention.new_ones(len(alive), 1)], 1)
         logits = _forward(model, token[:, None], attention, attention.sum(1, keepdim=True) - 1, cache)
-    return [row[: _first(row, -1)] for row in out.tolist()]
+    counts = [_first(row, -1) for row in out.tolist()]
+    both = zip(out.tolist(), told.tolist(), counts, strict=True)
+    return [Response(ids[:count], logprobs[:count]) for ids, logprobs, count in both]
 
 
 def _forward(model: Any, ids: Tensor, attention: Tensor, positions: Tensor, cache: Any) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,7 +17,7 @@ from ..records import Example, Prompt
 from . import chat
 from .batching import Padded
 from .chat import Row
-from .decode import end_ids, sample
+from .decode import Response, end_ids, sample
 from .network import Network
 
 
@@ -32,7 +33,7 @@ class LocalPolicy:
         ids = chat.encode_prompts(self.network.tokenizer, prompts)
         check_room(ids, self.network, self.sampling)
         drawn = sample(self.network, ids, n, self.sampling, seed)
-        return [[chat.decode(self.network.tokenizer, r) for r in responses] for responses in drawn]
+        return [[chat.decode(self.network.tokenizer, r.ids) for r in responses] for responses in drawn]
 
     def logprobs(self, examples: Sequence[Example]) -> Floats:
         """Summed response log-probabilities, nats, (len(examples),). Raises InputError if one is too long."""
@@ -44,14 +45,32 @@ class LocalPolicy:
         return summed
 
 
-def rollout(
-    network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, seed: int
-) -> tuple[list[Row], Bool[Tensor, "B"]]:
-    """n responses a prompt as rows, a prompt's together, and which of them came to their end token."""
-    drawn = sample(network, prompts, n, sampling, seed)
-    rows = [Row([*p, *r], len(p)) for p, responses in zip(prompts, drawn, strict=True) for r in responses]
+class Drawn(NamedTuple):
+    """Responses as rows, a prompt's together, and which of them came to their end token.
+
+    `logprobs` are the sampler's own of the tokens it drew, nats, laid out as `Padded.mask`.
+    """
+
+    rows: list[Row]
+    ended: Bool[Tensor, "B"]
+    logprobs: Float[Tensor, "B t"]
+
+
+def rollout(network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, seed: int) -> Drawn:
+    """n responses a prompt."""
+    return laid_out(network, prompts, sample(network, prompts, n, sampling, seed))
+
+
+def laid_out(network: Network, prompts: Sequence[Sequence[int]], responses: Sequence[Sequence[Response]]) -> Drawn:
+    """Responses to these prompts, laid out."""
+    pairs = [(p, r) for p, several in zip(prompts, responses, strict=True) for r in several]
+    rows = [Row([*p, *r.ids], len(p)) for p, r in pairs]
+    logprobs = torch.zeros(len(rows), max(map(len, rows)) - 1)
+    for out, row, (_, r) in zip(logprobs, rows, pairs, strict=True):
+        out[row.n_prompt - 1 : len(row) - 1] = torch.tensor(r.logprobs)
     ends = set(end_ids(network))
-    return rows, torch.tensor([row.ids[-1] in ends for row in rows], device=network.device)
+    ended = torch.tensor([row.ids[-1] in ends for row in rows], device=network.device)
+    return Drawn(rows, ended, logprobs.to(network.device))
 
 
 def response_texts(network: Network, rows: Sequence[Row]) -> list[str]:

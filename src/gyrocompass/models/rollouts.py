@@ -8,21 +8,20 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import openai
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from ..config import Access, Sampling
 from ..errors import InputError, Unsupported
 from .batching import seed_of
-from .chat import Row
-from .decode import end_ids
+from .decode import Response, end_ids
 from .endpoint import SEEDS, run
 from .network import Network
-from .policy import rollout
+from .policy import Drawn, laid_out, rollout
 from .transport import REMEDIES, BadReply, Transport, Usage, address
 
 MISMATCH_LIMIT = 0.5
@@ -35,28 +34,15 @@ UNTRUNCATED = {"top_p": 1.0, "top_k": -1, "min_p": 0.0, "repetition_penalty": 1.
 """Sent with each request: else the server takes what the model's generation config recommends."""
 
 
-class Drawn(NamedTuple):
-    """Responses as rows, a prompt's together, and which of them came to their end token.
-
-    `told` holds the sampler's own log-probabilities of the tokens it drew, nats, laid out as `Padded.mask`; None if
-    the sampler is the policy itself.
-    """
-
-    rows: list[Row]
-    ended: Bool[Tensor, "B"]
-    told: Float[Tensor, "B t"] | None = None
-
-
-class Response(NamedTuple):
-    """Token ids, end token included, and the log-probability that the server gives each, nats."""
-
-    ids: list[int]
-    logprobs: list[float]
-
-
 @runtime_checkable
 class Rollouts(Protocol):
-    """n responses to each prompt (token ids), drawn from the policy as it is now."""
+    """n responses to each prompt (token ids), drawn from the policy as it is now.
+
+    `exact`: whether the sampler's log-probabilities are the policy's own as training computes them.
+    """
+
+    @property
+    def exact(self) -> bool: ...
 
     def __call__(self, prompts: Sequence[Sequence[int]], n: int, seed: int, step: int) -> Drawn: ...
 
@@ -73,7 +59,12 @@ class LocalRollouts:
     sampling: Sampling
 
     def __call__(self, prompts: Sequence[Sequence[int]], n: int, seed: int, step: int) -> Drawn:
-        return Drawn(*rollout(self.network, prompts, n, self.sampling, seed))
+        return rollout(self.network, prompts, n, self.sampling, seed)
+
+    @property
+    def exact(self) -> bool:
+        """In fp32; in bf16 decoding and training round differently."""
+        return self.network.autocast_type is None
 
     def compare(self, drawn: Drawn, logp: Float[Tensor, "B t"]) -> dict[str, float]:
         return {}
@@ -111,22 +102,18 @@ class ServerRollouts:
         """Raises InputError if the server is dead, takes no adapters, or keeps failing; Unsupported if it doesn't
         tell token ids and log-probabilities."""
         answers = run(self._drawn(prompts, n, seed, step))
-        pairs = [(p, response) for p, responses in zip(prompts, answers, strict=True) for response in responses]
-        rows = [Row([*p, *response.ids], len(p)) for p, response in pairs]
-        told = torch.zeros(len(rows), max(map(len, rows)) - 1)
-        for i, (p, response) in enumerate(pairs):
-            told[i, len(p) - 1 : len(rows[i]) - 1] = torch.tensor(response.logprobs)
-        device = self.network.device
-        return Drawn(rows, torch.tensor([row.ids[-1] in self._ends for row in rows], device=device), told.to(device))
+        return laid_out(self.network, prompts, answers)
+
+    @property
+    def exact(self) -> bool:
+        return False
 
     def compare(self, drawn: Drawn, logp: Float[Tensor, "B t"]) -> dict[str, float]:
         """`rollout_mismatch_nats` is the mean of |log mu - log pi| over tokens, for server mu and policy pi, and
         `rollout_kl_nats` the k3 estimate of KL(mu || pi) per token. Source: Schulman, 'Approximating KL
         divergence', 2020."""
-        if drawn.told is None:
-            return {}
         tokens = sum(row.n_response for row in drawn.rows)
-        log_ratio = logp - drawn.told
+        log_ratio = logp - drawn.logprobs
         k3 = torch.expm1(log_ratio.clamp(max=LARGEST_LOG_RATIO)) - log_ratio
         mismatch = float(log_ratio.abs().sum()) / tokens
         if mismatch > MISMATCH_LIMIT and not self._warned:

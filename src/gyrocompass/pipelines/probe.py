@@ -89,7 +89,7 @@ class PolicyProbe:
 
     def __call__(self, step: int) -> dict[str, Any]:
         ids = chat.encode_prompts(self.policy.tokenizer, [e.prompt for e in self.prompts])
-        rows, _ = rollout(self.policy, ids, 1, self.sampling, seed_of(self.seed, "probe", step))
+        rows = rollout(self.policy, ids, 1, self.sampling, seed_of(self.seed, "probe", step)).rows
         readings = _scored(self.prompts, response_texts(self.policy, rows), self.scorers)
         readings.values["kl_nats"] = self._kl(rows)
         self.folder.mkdir(parents=True, exist_ok=True)
