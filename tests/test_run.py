@@ -3,8 +3,9 @@ import json
 import pytest
 
 from gyrocompass.errors import InputError
+from gyrocompass.files import read_json, read_jsonl
 from gyrocompass.records import Measurement
-from gyrocompass.run import Run, read_json, read_jsonl
+from gyrocompass.run import Run
 
 CONFIG = {"seed": 3, "ppo": {"kl_coef": 0.1}}
 

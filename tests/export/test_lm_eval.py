@@ -4,7 +4,7 @@ import pytest
 
 from gyrocompass.export import lm_eval
 from gyrocompass.export.answers import about, read_sheets
-from gyrocompass.run import read_json, read_jsonl
+from gyrocompass.files import read_json, read_jsonl
 
 
 @pytest.fixture

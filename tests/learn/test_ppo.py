@@ -10,12 +10,13 @@ from scipy.stats import permutation_test
 
 from gyrocompass.config import PPO, Access, Compute, Sampling
 from gyrocompass.errors import InputError
+from gyrocompass.files import read_jsonl
 from gyrocompass.learn import loop
 from gyrocompass.learn.ppo import PolicyOptimisation
 from gyrocompass.models.policy import LocalPolicy
 from gyrocompass.models.rollouts import ServerRollouts
 from gyrocompass.records import user
-from gyrocompass.run import Run, read_jsonl
+from gyrocompass.run import Run
 
 SPEC = importlib.util.spec_from_file_location(
     "rollout_server", Path(__file__).parents[1] / "models" / "rollout_server.py"

@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import load_file
 
 from gyrocompass.config import DPO, Compute
+from gyrocompass.files import read_jsonl
 from gyrocompass.models.batching import pad
 from gyrocompass.models.chat import Row
 from gyrocompass.models.loading import load
 from gyrocompass.pipelines import preference_stages
 from gyrocompass.records import Example, Preference, user
-from gyrocompass.run import Run, read_jsonl
+from gyrocompass.run import Run
 
 SMALL = ["--learning-rate", 0.003, "--batch-size", 16, "--epochs", 2, "--heldout-fraction", 0.25,
          "--max-new-tokens", 8, "--precision", "fp32", "--json"]  # fmt: skip

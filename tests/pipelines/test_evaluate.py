@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gyrocompass.files import read_jsonl
 from gyrocompass.records import PROPERTIES
-from gyrocompass.run import read_jsonl
 
 
 def read(folder, name):

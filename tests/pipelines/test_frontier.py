@@ -7,12 +7,13 @@ import pytest
 
 from gyrocompass.cli import main
 from gyrocompass.config import Recipe
+from gyrocompass.files import read_json, read_jsonl
 from gyrocompass.pipelines.changed_raters import disagreement_of
 from gyrocompass.pipelines.frontier import frontier
 from gyrocompass.records import Preference, user
 from gyrocompass.report import read as read_report
 from gyrocompass.report import render
-from gyrocompass.run import Run, read_json, read_jsonl
+from gyrocompass.run import Run
 from gyrocompass.worlds.town import FACTS
 
 TINY = [

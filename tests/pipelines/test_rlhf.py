@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gyrocompass.run import read_jsonl
+from gyrocompass.files import read_jsonl
 
 
 def read(folder, name):

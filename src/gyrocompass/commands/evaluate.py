@@ -109,7 +109,7 @@ def _go(run: Run, measured: list[Subject], asked: dict[str, Any], settings: dict
 
 
 def _finish(run: Run, as_json: bool) -> None:
-    from ..run import read_json
+    from ..files import read_json
 
     compared = read_json(run.folder / "spectrum.json")
     report = run.folder / "report.html"

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, TypeAdapter, ValidationError
 
 from ..errors import InputError
+from ..files import read_json
 from ..records import Measurement, Message
-from ..run import read_json
 
 
 def _utc(time: datetime) -> datetime:

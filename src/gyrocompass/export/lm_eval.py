@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..files import write_json, write_jsonl
 from ..records import Measurement
-from ..run import write_json, write_jsonl
 from .answers import Response, Sheet, plain, stamp, standard_error
 
 Row = dict[str, Any]

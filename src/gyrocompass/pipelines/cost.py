@@ -14,8 +14,9 @@ from typing import Any
 import torch
 
 from ..config import Compute
+from ..files import read_jsonl
 from ..learn.loop import Look
-from ..run import Run, read_jsonl
+from ..run import Run
 
 PROCESS = Path("/proc/self")
 MIB = 1 << 20

@@ -20,11 +20,12 @@ from ..errors import Unsupported
 from ..evals.eval import Answer, Eval
 from ..evals.measure import Measured, measurements
 from ..evals.suite import Suite
+from ..files import read_json, write_json
 from ..models.batching import seed_of
 from ..models.policy import LocalPolicy, with_room
 from ..protocols import Policy
 from ..records import Example, from_row, to_row
-from ..run import Run, read_json, write_json
+from ..run import Run
 from .subjects import Subject
 from .suites import opened
 

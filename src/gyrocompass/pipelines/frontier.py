@@ -11,8 +11,9 @@ from typing import Any
 
 from ..config import Recipe
 from ..errors import InputError
+from ..files import read_jsonl, write_json, write_jsonl
 from ..records import Measurement
-from ..run import Run, read_jsonl, write_json, write_jsonl
+from ..run import Run
 from . import findings, probe
 from .changed_raters import Changed, change_raters
 from .cost import cost_of

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..config import DPO, PPO, Recipe
+from ..files import read_jsonl
 from ..learn.loop import Look
 from ..models.batching import seed_of
 from ..models.loading import load
 from ..models.network import Network
 from ..protocols import Scorer
 from ..records import Example, Preference
-from ..run import Run, read_jsonl
+from ..run import Run
 from . import preference_stages, probe, stages, verdict
 from .cost import timed, watched
 from .curves import Curve

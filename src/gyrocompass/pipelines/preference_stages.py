@@ -14,6 +14,7 @@ from torch import Tensor
 from .. import data
 from ..config import DPO, Compute, Online, Sampling
 from ..errors import InputError
+from ..files import read_jsonl
 from ..learn import reference as kept_reference
 from ..learn.dpo import DirectPreferenceOptimisation, needs_reference, rewards
 from ..learn.kto import KahnemanTverskyOptimisation, encode_labelled
@@ -29,7 +30,7 @@ from ..models.pairs import PairRows, encode_pairs
 from ..models.policy import with_room
 from ..protocols import Scorer
 from ..records import Example, Measurement, Preference, Prompt, Steps
-from ..run import Run, read_jsonl
+from ..run import Run
 from .probe import PolicyProbe
 from .probing import due
 from .stages import Looks, frozen, save, tell

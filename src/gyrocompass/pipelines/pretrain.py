@@ -8,12 +8,13 @@ from typing import Any
 import torch
 
 from ..config import SFT, Compute
+from ..files import write_text
 from ..learn.loop import train
 from ..learn.sft import Finetuning
 from ..models import loading
 from ..models.batching import seed_of
 from ..models.chat import Row
-from ..run import Run, write_text
+from ..run import Run
 from ..worlds import town
 from .card import model_card
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..config import Evaluation, Sampling
+from ..files import write_jsonl
 from ..maths import kl, stats
 from ..maths.stats import Estimate
 from ..models import chat
@@ -18,7 +19,7 @@ from ..models.network import Network
 from ..models.policy import LocalPolicy, reference_logprobs, response_texts, rollout, sampled_logprobs
 from ..protocols import Floats, Scorer
 from ..records import Example, Measurement, Prompt
-from ..run import Run, write_jsonl
+from ..run import Run
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..config import Recipe, Sampling
 from ..evals.town import TOWN
+from ..files import write_jsonl
 from ..learn.loop import Look
 from ..models.batching import seed_of
 from ..models.loading import load
@@ -18,7 +19,7 @@ from ..models.policy import with_room
 from ..models.scorer import RewardModel
 from ..protocols import Scorer
 from ..records import Example, Preference
-from ..run import Run, write_jsonl
+from ..run import Run
 from . import probe, stages, verdict
 from .evaluate import STAGE, Plan, evaluate
 from .probing import property_looks

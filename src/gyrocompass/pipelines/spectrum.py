@@ -14,11 +14,12 @@ from ..evals.eval import Answer, Eval, Metric
 from ..evals.measure import Difference, difference
 from ..evals.suite import Suite
 from ..feedback.judge import ModelJudge, Verdict, position_bias
+from ..files import write_json
 from ..maths import calibration, ratings, stats
 from ..maths.stats import Estimate
 from ..protocols import Floats, Judge, Pair
 from ..records import PROPERTIES, Measurement
-from ..run import Run, write_json
+from ..run import Run
 from .evaluate import Found, Plan
 
 NORMAL_QUANTILE = 1.959964

@@ -10,6 +10,7 @@ from pathlib import Path
 from .. import data
 from ..config import PPO, SFT, Compute, Config, Reward, Sampling
 from ..errors import InputError
+from ..files import read_json, read_jsonl, write_jsonl, write_text
 from ..learn.loop import Look, train
 from ..learn.ppo import PolicyOptimisation, check
 from ..learn.reward import RewardModelling, accuracy, split_by_prompt
@@ -25,7 +26,7 @@ from ..models.rollouts import ServerRollouts
 from ..models.scorer import RewardModel
 from ..protocols import Pair, Scorer
 from ..records import Example, Measurement, Preference, Prompt
-from ..run import Run, read_json, read_jsonl, write_jsonl, write_text
+from ..run import Run
 from .card import model_card
 from .task import Label
 

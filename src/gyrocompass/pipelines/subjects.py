@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ..config import Access, Compute, Sampling
 from ..errors import InputError
+from ..files import read_json
 from ..models.endpoint import EndpointPolicy, is_endpoint, open_endpoint
 from ..models.gradients import SearchableLocal
 from ..models.loading import load
-from ..run import read_json
 from .task import TOWN_NAME, base_of
 
 

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..files import read_jsonl
 from ..maths import stats
 from ..maths.stats import Estimate
 from ..protocols import Floats
-from ..run import read_jsonl
 
 
 class Probed(NamedTuple):

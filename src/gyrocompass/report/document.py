@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from ..run import write_text
+from ..files import write_text
 from . import charts, notation
 from .folder import RunData, read
 from .pages import PAGES

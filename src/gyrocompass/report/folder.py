@@ -13,8 +13,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import InputError
+from ..files import read_json, read_jsonl
 from ..records import Measurement
-from ..run import read_json, read_jsonl
 from .frontier import Frontier
 from .notation import Estimate
 from .spectrum import Spectrum
