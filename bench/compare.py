@@ -30,7 +30,6 @@ from typing import Any
 
 import click
 import ours
-import peers
 import sampling
 import sides
 import training
@@ -65,12 +64,15 @@ def check_same_work(task: Task, mine: Trial, theirs: Trial) -> None:
             raise click.ClickException(f"not the same work: {name} is {left:.7g} here and {right:.7g} in TRL")
 
 
-def compare(task: Task, alternations: int) -> tuple[list[Side], Limits]:
-    """Ours, TRL's best and TRL's defaults, in turns. In the first turn all candidates for the best are tried."""
+def compare(task: Task, alternations: int) -> tuple[list[Side], list[Side], Limits]:
+    """Ours, TRL's best and TRL's defaults, in turns; and all candidates for the best, tried in the first turn."""
+    import peers  # a child of ours would load TRL's libraries too, were this at the top
+
     in_child(task.prepare)
     limit, _ = in_child(sides.limits, task)
     mine, default = Side(OURS, ""), Side(DEFAULTS, peers.DEFAULTS.name)
     candidates = [(form, Side(BEST, form.name)) for form in peers.BEST[task.method]]
+    tried = [side for _, side in candidates]
     for turn in range(alternations):
         mine.add(ours.trial, task)
         for form, side in candidates:
@@ -81,7 +83,7 @@ def compare(task: Task, alternations: int) -> tuple[list[Side], Limits]:
         check_same_work(task, mine.trials[-1], default.trials[-1])
         candidates = [max(candidates, key=lambda pair: pair[1].rates[0])]
         say(f"turn {turn + 1}: ours {mine.rates[-1]:,.0f}, TRL's defaults {default.rates[-1]:,.0f} tokens/s")
-    return [mine, candidates[0][1], default], limit
+    return [mine, candidates[0][1], default], tried, limit
 
 
 def say(text: str) -> None:

@@ -89,8 +89,8 @@ def ratios(mine: Side, theirs: Side) -> Spread:
     return spread([left / right for left, right in zip(mine.rates, theirs.rates, strict=True)])
 
 
-def told(task: Task, sides: Sequence[Side], limit: Limits) -> dict[str, Any]:
-    """What is printed with --json."""
+def told(task: Task, sides: Sequence[Side], tried: Sequence[Side], limit: Limits) -> dict[str, Any]:
+    """What is printed with --json; `tried` are the candidates for TRL's best settings."""
     mine, best, default = sides
     fast, fast_defaults = ratios(mine, best), ratios(mine, default)
     share = {side.name: side.ceiling_fraction(task.method, limit) for side in sides}
@@ -104,6 +104,10 @@ def told(task: Task, sides: Sequence[Side], limit: Limits) -> dict[str, Any]:
         "steps": task.steps,
         "n": len(mine.trials),
         "settings_best": best.settings,
+        "tried": [
+            {"settings": side.settings, "tokens_per_second": side.rates[0], "peak_memory_mib": side.peaks[0]}
+            for side in tried
+        ],
         "tokens_per_second": {side.name: spread(side.rates).median for side in sides},
         "seconds_per_step": {side.name: side.seconds for side in sides},
         "reference_seconds": {side.name: side.reference_seconds for side in sides},
