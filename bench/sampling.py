@@ -56,7 +56,7 @@ def measure(size: str, batch: int, compute: Compute, repetitions: int) -> tuple[
     for seed in range(repetitions + 1):
         chosen = prompts[seed * batch : (seed + 1) * batch]
         drawn, seconds = timed(partial(sample, policy, chosen, 1, sampling, seed), policy.device)
-        new = sum(len(response) for responses in drawn for response in responses)
+        new = sum(len(response.ids) for responses in drawn for response in responses)
         laps.append(Lap(new, seconds, Work(forward_flops(policy, new + sum(map(len, chosen)), new))))
     return laps[1:], machine.device_peak_mib()
 
@@ -70,7 +70,7 @@ def in_turns(size: str, n_prompts: int, compute: Compute, repetitions: int) -> d
     for seed in range(repetitions + 1):
         chosen = prompts[seed * n_prompts : (seed + 1) * n_prompts]
         drawn, seconds = timed(partial(sample, policy, chosen, 1, sampling, seed), policy.device)
-        rates["ours"].append(sum(len(response) for (response,) in drawn) / seconds)
+        rates["ours"].append(sum(len(response.ids) for (response,) in drawn) / seconds)
         new, seconds = timed(partial(generated, policy, theirs, chosen, sampling, seed), policy.device)
         rates["generate"].append(new / seconds)
     return {side: found[1:] for side, found in rates.items()}

@@ -116,7 +116,7 @@ def _parts(models: Quartet, asked: Sequence[Example], sampling: Sampling, seed: 
     policy = models.policy
     ids = chat.encode_prompts(policy.tokenizer, [example.prompt for example in asked])
     device, seconds = policy.device, {}
-    (rows, _), seconds["rollout"] = timed(partial(rollout, policy, ids, 1, sampling, seed), device)
+    (rows, *_), seconds["rollout"] = timed(partial(rollout, policy, ids, 1, sampling, seed), device)
     _, seconds["log-probabilities"] = timed(partial(_log_probabilities, models, rows, sampling), device)
     answers = zip(asked, response_texts(policy, rows), strict=True)
     answered = [replace(example, response=text) for example, text in answers]

@@ -135,7 +135,7 @@ def test_sampling_follows_the_model_s_probabilities(tiny):
         logits = network.model(input_ids=torch.tensor([prompt])).logits[0, -1]
         p = torch.softmax(logits / 1.3, -1).detach()
         top = p.topk(20).indices.tolist()
-        counts = [sum(r[0] == token for r in responses) for token in top]
+        counts = [sum(r.ids[0] == token for r in responses) for token in top]
         expected = [float(p[token]) * n for token in top]
         rest = n - sum(counts), n - sum(expected)
         assert chisquare([*counts, rest[0]], [*expected, rest[1]]).pvalue > 1e-3

@@ -21,6 +21,10 @@ from .network import Network, inputs
 BF16_MIN_WIDTH = 384
 """Hidden width from which bf16 products pay for their casts on a CPU."""
 
+NARROW = 256
+"""Hidden width below which a CPU computes with one thread: waking the others costs more than they bring."""
+ALL_THREADS = torch.get_num_threads()
+
 
 def load(name: str, compute: Compute, *, scalar: bool = False, trainable: bool = False, seed: int = 0) -> Network:
     """A causal LM, or with `scalar` a model with one output per position, from a folder or hub name.
@@ -38,6 +42,9 @@ def of(
 ) -> Network:
     """The same from a model and a tokenizer in memory."""
     device = _device(compute)
+    width = model.config.get_text_config().hidden_size
+    if device.type == "cpu":
+        torch.set_num_threads(1 if width < NARROW else ALL_THREADS)
     notes = chat.prepare(tokenizer)
     _disable_dropout(model)
     network = Network(
@@ -46,7 +53,7 @@ def of(
         compute=compute,
         device=device,
         max_tokens=_context(model, compute),
-        autocast_type=_autocast_type(compute, device, model.config.get_text_config().hidden_size),
+        autocast_type=_autocast_type(compute, device, width),
         notes=notes,
     )
     if not scalar:
