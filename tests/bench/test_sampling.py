@@ -20,7 +20,7 @@ def test_generate_reads_the_same_weights_and_stops_at_the_same_ends(bench):
         torch.testing.assert_close(model(ids).logits, network.core(ids).logits, atol=1e-4, rtol=1e-4)
     cold = Sampling(max_new_tokens=12, temperature=1e-6)
     drawn = decode.sample(network, prompts, 1, cold, 0)
-    assert sampling.generated(network, model, prompts, cold, 0) == sum(len(response) for (response,) in drawn)
+    assert sampling.generated(network, model, prompts, cold, 0) == sum(len(response.ids) for (response,) in drawn)
 
 
 def test_a_comparison_is_told_with_its_ratio(bench, monkeypatch):
