@@ -23,18 +23,30 @@ class RMSNorm(nn.Module):
     variance_epsilon: float
 
     def forward(self, hidden_states: Tensor) -> Tensor:
-        normed: Tensor = _RMSNorm.apply(hidden_states, self.weight, self.variance_epsilon)  # type: ignore[no-untyped-call]
-        return normed
+        if torch.is_grad_enabled():
+            normed: Tensor = _RMSNorm.apply(hidden_states, self.weight, self.variance_epsilon)  # type: ignore[no-untyped-call]
+            return normed
+        return _normed(hidden_states, self.weight, _scale(hidden_states, self.variance_epsilon))
+
+
+def _scale(x: Float[Tensor, "*N D"], epsilon: float) -> Float[Tensor, "*N 1"]:
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+    return norm.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
+
+
+def _normed(
+    x: Float[Tensor, "*N D"], weight: Float[Tensor, "D"], scale: Float[Tensor, "*N 1"]
+) -> Float[Tensor, "*N D"]:
+    normed: Tensor = (x * scale).mul_(weight)
+    return normed.to(x.dtype)
 
 
 class _RMSNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Float[Tensor, "*N D"], weight: Float[Tensor, "D"], epsilon: float) -> Tensor:
-        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
-        scale = norm.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
+        scale = _scale(x, epsilon)
         ctx.save_for_backward(x, weight, scale)
-        normed: Tensor = (x * scale).mul_(weight)
-        return normed.to(x.dtype)
+        return _normed(x, weight, scale)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -58,8 +70,13 @@ class GatedMLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         weights = (self.gate_proj.weight, self.up_proj.weight, self.down_proj.weight)
-        out: Tensor = _Gated.apply(x, *weights)  # type: ignore[no-untyped-call]
-        return out
+        if torch.is_grad_enabled():
+            out: Tensor = _Gated.apply(x, *weights)  # type: ignore[no-untyped-call]
+            return out
+        kind = product_type(x)
+        gate, up, down = (w.to(kind) for w in weights)
+        x = x.to(kind)
+        return matmul_t(F.silu(matmul_t(x, gate)).mul_(matmul_t(x, up)), down)
 
 
 class _Gated(torch.autograd.Function):
