@@ -31,12 +31,11 @@ class RMSNorm(nn.Module):
 
 def _scale(x: Float[Tensor, "*N D"], epsilon: float) -> Float[Tensor, "*N 1"]:
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
-    return norm.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
+    scale: Tensor = norm.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
+    return scale
 
 
-def _normed(
-    x: Float[Tensor, "*N D"], weight: Float[Tensor, "D"], scale: Float[Tensor, "*N 1"]
-) -> Float[Tensor, "*N D"]:
+def _normed(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
     normed: Tensor = (x * scale).mul_(weight)
     return normed.to(x.dtype)
 
@@ -73,10 +72,16 @@ class GatedMLP(nn.Module):
         if torch.is_grad_enabled():
             out: Tensor = _Gated.apply(x, *weights)  # type: ignore[no-untyped-call]
             return out
-        kind = product_type(x)
-        gate, up, down = (w.to(kind) for w in weights)
-        x = x.to(kind)
-        return matmul_t(F.silu(matmul_t(x, gate)).mul_(matmul_t(x, up)), down)
+        _, gate, up, w_down = _projected(x, weights)
+        return matmul_t(F.silu(gate).mul_(up), w_down)
+
+
+def _projected(x: Tensor, weights: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """x, its gate and its up projection, and the last weight, in the type of products."""
+    kind = product_type(x)
+    w_gate, w_up, w_down = (w.to(kind) for w in weights)
+    x = x.to(kind)
+    return x, matmul_t(x, w_gate), matmul_t(x, w_up), w_down
 
 
 class _Gated(torch.autograd.Function):
@@ -84,10 +89,7 @@ class _Gated(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, *weights: Tensor) -> Tensor:
-        kind = product_type(x)
-        w_gate, w_up, w_down = (w.to(kind) for w in weights)
-        x = x.to(kind)
-        gate, up = matmul_t(x, w_gate), matmul_t(x, w_up)
+        x, gate, up, w_down = _projected(x, weights)
         ctx.save_for_backward(x, gate, up, *weights)
         return matmul_t(F.silu(gate).mul_(up), w_down)
 
