@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import os
 
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # read once, when a process loads OpenMP
+from gyrocompass.cli import ENVIRONMENT
+
+os.environ.update(ENVIRONMENT)  # read once, when a process loads OpenMP
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TQDM_DISABLE"] = "1"
 

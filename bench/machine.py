@@ -27,11 +27,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gyrocompass.cli import ENVIRONMENT
 from gyrocompass.maths.products import matmul_t
 from gyrocompass.models.network import Network
-
-ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64", "LRU_CACHE_CAPACITY": "64"}
-"""What the command line sets too; all sides of a comparison run with it."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

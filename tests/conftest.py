@@ -7,12 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 from jaxtyping import install_import_hook
 
+from gyrocompass.cli import ENVIRONMENT
+
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+os.environ.update(ENVIRONMENT)  # read once, when OpenMP is loaded
+
+import torch
 
 install_import_hook(["gyrocompass.maths", "gyrocompass.models", "gyrocompass.learn"], "beartype.beartype")
 

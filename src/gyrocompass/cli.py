@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,9 +28,26 @@ COMMANDS = {
     "report": ("gyrocompass.commands.run:report", "Write report.html of run folders anew."),
     "settings": ("gyrocompass.commands.run:settings", "Print every setting with its default and meaning."),
     "eval": ("gyrocompass.commands.evaluate:evaluate", "Measure the five properties of models, side by side."),
+    "audit": (
+        "gyrocompass.commands.audit:audit",
+        "Look for reward hacking, specification gaming, distribution shift.",
+    ),
     "export": ("gyrocompass.commands.export:export", "Write a run for other tools: inspect, lm-evaluation-harness."),
     "town": ("gyrocompass.commands.town:town", "The embedded world: make its base model, look at its prompts."),
 }
+
+
+ENVIRONMENT = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "true",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "1000",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64",
+    "LRU_CACHE_CAPACITY": "64",
+}
+"""Fewer words from libraries. Threads that soon sleep while they wait: on a shared or virtual processor one that spins
+takes the time that a working one needs. And few of oneDNN's programs kept: each may hold 4 MiB."""
 
 
 class Commands(click.Group):
@@ -85,16 +103,9 @@ def _remedy(error: Exception) -> str:
 
 
 def _settle_libraries() -> None:
-    """Fewer words from libraries. Threads that sleep while they wait: on a shared or virtual processor a spinning
-    one takes the time that the working one needs. And few of oneDNN's programs kept: each may hold 4 MiB."""
-    import os
-
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-    os.environ.setdefault("LRU_CACHE_CAPACITY", "64")
+    """Sets what libraries read when they are loaded, unless it is set already."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
 
 
 def tell(payload: dict[str, Any], as_json: bool, say: Callable[[], None]) -> None:

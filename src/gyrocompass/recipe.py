@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .config import Config, Recipe
+from .config import Access, Config, Online, Recipe
 from .errors import InputError
 
 C = TypeVar("C", bound=Config)
@@ -59,6 +59,9 @@ def recipe_path(name: str) -> Path:
     shipped_path = RECIPES / f"{path.stem}.yaml"
     return shipped_path if not path.exists() and shipped_path.exists() else path
 
+
+FLAGS_ALONE: Mapping[str, type[Config]] = {"online dpo": Online, "endpoints": Access}
+"""Settings that no recipe holds."""
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -122,6 +125,7 @@ def reference() -> str:
     for name, info in Recipe.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
             parts.append(_table(name, info.annotation))
+    parts += [_table(f"Flags alone: {name}", kind) for name, kind in FLAGS_ALONE.items()]
     return "\n".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""A run is a folder: config, seed, metrics and artefacts. It is the only thing that writes to disk."""
+"""A run is a folder: config, seed, metrics and artefacts. Whatever a job writes goes through it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
@@ -29,6 +29,7 @@ RECORDED_PACKAGES = (
     "datasets",
     "numpy",
     "scipy",
+    "gymnasium",
 )
 
 FREE_KEYS = ("device", "micro_batch_tokens", "gradient_checkpointing", "checkpoint_every")
@@ -143,21 +144,9 @@ class Run:
         stages.append(entry)
         return entry
 
-    @contextmanager
-    def progress(self, title: str, total: int, start: int = 0) -> Iterator[Tick]:
+    def progress(self, title: str, total: int, start: int = 0) -> AbstractContextManager[Tick]:
         """A bar with the time left; `tick(done, note=...)` moves it."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (
-            TextColumn("{task.description:<14}"),
-            BarColumn(32),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("[dim]{task.fields[note]}"),
-        )
-        with Progress(*columns, console=console(), disable=self.quiet) as bar:
-            task = bar.add_task(title, total=total, completed=start, note="")
-            yield lambda done, note="": bar.update(task, completed=done, note=note)
+        return progress(title, total, start, quiet=self.quiet)
 
     def log(self, stage: str, step: int, **values: Any) -> None:
         """Appends one row to metrics.jsonl."""
@@ -178,10 +167,16 @@ class Run:
 
     def measure(self, rows: Sequence[Measurement]) -> None:
         """Puts rows into evals.json; a row of the same model, property, metric and slice is replaced."""
-        path = self.folder / "evals.json"
+        self._merge("evals.json", list(map(asdict, rows)), ("model", "property", "metric", "slice"))
+
+    def audit(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Puts findings into audits.json; one of the same audit, finding and model is replaced."""
+        self._merge("audits.json", rows, ("audit", "finding", "model"))
+
+    def _merge(self, name: str, rows: Sequence[Mapping[str, Any]], identity: Sequence[str]) -> None:
+        path = self.folder / name
         old = read_json(path) if path.exists() else []
-        table = {_identity(row): row for row in [*old, *map(asdict, rows)]}
-        write_json(path, list(table.values()))
+        write_json(path, list({tuple(row[key] for key in identity): row for row in [*old, *rows]}.values()))
 
     @contextmanager
     def guard(self) -> Iterator[None]:
@@ -198,6 +193,23 @@ class Run:
         finally:
             for sink in self.sinks:
                 sink.close()
+
+
+@contextmanager
+def progress(title: str, total: int, start: int = 0, *, quiet: bool = False) -> Iterator[Tick]:
+    """A bar on the terminal with the time left; `tick(done, note=...)` moves it."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<14}"),
+        BarColumn(32),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("[dim]{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console(), disable=quiet) as bar:
+        task = bar.add_task(title, total=total, completed=start, note="")
+        yield lambda done, note="": bar.update(task, completed=done, note=note)
 
 
 def console() -> Any:
@@ -282,7 +294,3 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
-
-
-def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return row["model"], row["property"], row["metric"], row["slice"]

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+import gyrocompass.models.network as network_module
 from gyrocompass.config import SFT
 from gyrocompass.errors import InputError
 from gyrocompass.learn.sft import Finetuning
@@ -29,11 +30,11 @@ def test_the_loss_is_transformers_own_on_the_same_tokens(tiny, loss_on):
     assert loss_of(network, SFT(loss_on=loss_on)) == pytest.approx(total / count, abs=1e-5)
 
 
-def test_only_response_tokens_meet_the_head(tiny):
+def test_only_response_tokens_meet_the_head(tiny, monkeypatch):
     network = tiny("llama")
     seen = []
-    logprobs_at = network.logprobs_at
-    network.logprobs_at = lambda batch, at, *a: seen.append(len(at)) or logprobs_at(batch, at, *a)
+    original = network_module.token_logprobs
+    monkeypatch.setattr(network_module, "token_logprobs", lambda h, *a: seen.append(len(h)) or original(h, *a))
     loss_of(network, SFT())
     assert sum(seen) == sum(row.n_response for row in ROWS)
 

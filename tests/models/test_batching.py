@@ -2,7 +2,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gyrocompass.models.batching import Passes, micro_batches, packed_batches, pad, seed_of, shuffled
+from gyrocompass.models.batching import (
+    Passes,
+    by_prompt,
+    micro_batches,
+    packed_batches,
+    pad,
+    seed_of,
+    shuffled,
+    tokens_read,
+)
 from gyrocompass.models.chat import Row
 
 
@@ -55,3 +64,17 @@ def test_packed_batches_hold_every_row_once_and_fill_the_budget(lengths, budget)
         filled = sum(lengths[i] for i in cut)
         assert len(cut) == 1 or filled <= budget
         assert following is None or filled + lengths[following[0]] > budget
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 20)), min_size=1, max_size=60), st.integers(1, 80))
+def test_rows_of_one_prompt_stay_together_as_far_as_the_budget_goes(drawn, budget):
+    rows = [Row([prompt] * 5 + [9] * answer, 5) for prompt, answer in drawn]
+    groups = by_prompt(rows, budget)
+    assert sorted(i for group in groups for i in group) == list(range(len(rows)))
+    for group in groups:
+        assert len({rows[i].prompt for i in group}) == 1
+        assert len(group) == 1 or tokens_read([rows[i] for i in group]) <= budget
+
+
+def test_a_prompt_that_rows_share_counts_once():
+    assert tokens_read([Row([1, 2, 3], 2), Row([1, 2, 4, 5], 2), Row([1, 3, 4], 2)]) == 2 + 2 + 1 + 2 + 1

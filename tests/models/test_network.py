@@ -152,3 +152,13 @@ def test_a_prompt_as_long_as_the_context_is_refused(tiny):
     policy = LocalPolicy(tiny("llama"), Sampling(max_new_tokens=8))
     with pytest.raises(InputError, match="leaves no room"):
         policy.sample([user("a" * 300)])
+
+
+def test_an_end_token_that_pads_too_is_learnt(tiny, tmp_path):
+    """Where pad and end are one, transformers' embedding would keep that row as it is."""
+    network = tiny("llama")
+    network.core.config.pad_token_id = network.tokenizer.eos_token_id
+    network.save(tmp_path)
+    again = load(str(tmp_path), Compute(precision="fp32"), trainable=True)
+    again.logprobs(pad([Row([network.tokenizer.eos_token_id, 5, 6, 7], 1)])).sum().backward()
+    assert again.core.get_input_embeddings().weight.grad[network.tokenizer.eos_token_id].abs().sum() > 0

@@ -16,6 +16,7 @@ from .flags import common_flags, gathered, stage_flags
 
 if TYPE_CHECKING:
     from ..evals.suite import Suite
+    from ..pipelines.drift import Baseline
     from ..pipelines.evaluate import Plan
     from ..pipelines.subjects import Subject
 
@@ -36,6 +37,8 @@ SECTIONS: dict[str, type[Config]] = {"sampling": Sampling, "compute": Compute, "
 @click.option("--judge-labels", default=None, metavar="FILE",
               help="Responses with people's labels (true: it complies), to correct HarmBench's rates for the judge's "
               "errors.")  # fmt: skip
+@click.option("--baseline", default=None, metavar="FILE|RUN",
+              help="Earlier measurements, a run or its evals.json: what changed since is told.")  # fmt: skip
 @common_flags
 @stage_flags(**SECTIONS)
 def evaluate(models: tuple[str, ...], **flags: Any) -> None:
@@ -45,6 +48,7 @@ def evaluate(models: tuple[str, ...], **flags: Any) -> None:
     or an OpenAI-compatible endpoint, http://HOST:PORT/v1#NAME (key from GYRO_API_KEY or OPENAI_API_KEY).
     Results go to evals.json, spectrum.json and report.html of the models' own run, or of --out.
     """
+    from ..pipelines.drift import open_baseline
     from ..pipelines.subjects import subjects
     from ..pipelines.suites import TOWN_NEW_TOKENS
 
@@ -58,18 +62,19 @@ def evaluate(models: tuple[str, ...], **flags: Any) -> None:
         "seed": flags["seed"] or 0, **{name: section.model_dump() for name, section in settings.items()},
     }  # fmt: skip
     measured = subjects(models)
+    baseline = open_baseline(flags["baseline"], [subject.name for subject in measured]) if flags["baseline"] else None
     if flags["dry_run"]:
-        show_settings(resolved, flags["as_json"])
+        show_settings({**resolved, "baseline": flags["baseline"]}, flags["as_json"])
         return
     run = _open(measured, resolved, flags["out"], flags["as_json"])
     own = run.state["config"].get("stage") == "eval"
     if own:
         with run.guard():
-            _go(run, measured, asked, settings, resolved["seed"])
+            drifted = _go(run, measured, asked, settings, resolved["seed"], baseline)
             run.save(status="done")
     else:
-        _go(run, measured, asked, settings, resolved["seed"])
-    _finish(run, flags["as_json"])
+        drifted = _go(run, measured, asked, settings, resolved["seed"], baseline)
+    _finish(run, drifted, flags["as_json"])
 
 
 def _open(measured: list[Subject], resolved: dict[str, Any], out: Path | None, quiet: bool) -> Run:
@@ -89,7 +94,12 @@ def _is_other_run(folder: Path) -> bool:
     return bool(Run.attach(folder).state["config"].get("stage") != "eval")
 
 
-def _go(run: Run, measured: list[Subject], asked: dict[str, Any], settings: dict[str, Any], seed: int) -> None:
+def _go(
+    run: Run, measured: list[Subject], asked: dict[str, Any], settings: dict[str, Any], seed: int,
+    baseline: Baseline | None,
+) -> list[str]:  # fmt: skip
+    """Measures and compares; returns what changed since the baseline, in sentences."""
+    from ..pipelines.drift import drift
     from ..pipelines.evaluate import Plan
     from ..pipelines.evaluate import evaluate as measure
     from ..pipelines.spectrum import spectrum
@@ -103,12 +113,16 @@ def _go(run: Run, measured: list[Subject], asked: dict[str, Any], settings: dict
     if not found.measured:
         raise InputError(f"nothing could be measured: {found.missing[0].reason}")
     compared = spectrum(run, [subject.name for subject in measured], plan, found)
+    rows = [row for one in found.measured.values() for row in one.rows]
+    drifted = drift(run, baseline, rows) if baseline else []
     if run.state["config"].get("stage") == "eval":
-        run.state["summary"] = compared["sentences"] or ["No difference between the models holds after Holm."]
+        no_difference = ["No difference between the models holds after Holm."]
+        run.state["summary"] = [*(compared["sentences"] or no_difference), *drifted]
     write(run.folder)
+    return drifted
 
 
-def _finish(run: Run, as_json: bool) -> None:
+def _finish(run: Run, drifted: list[str], as_json: bool) -> None:
     from ..files import read_json
 
     compared = read_json(run.folder / "spectrum.json")
@@ -119,9 +133,10 @@ def _finish(run: Run, as_json: bool) -> None:
         from ..run import console
 
         console().print(headline_table(compared, read_json(run.folder / "evals.json")))
-        for sentence in compared["sentences"]:
+        for sentence in (*compared["sentences"], *(f"Drift: {said}" for said in drifted)):
             run.say(f"• {sentence}")
         run.say(f"report: {report}", style="bold")
 
     keys = ("models", "differences", "sentences", "not_measured")
-    tell({"run": str(run.folder), "report": str(report), **{key: compared[key] for key in keys}}, as_json, say)
+    told = {"run": str(run.folder), "report": str(report), **{key: compared[key] for key in keys}, "drift": drifted}
+    tell(told, as_json, say)

@@ -46,13 +46,16 @@ def run(
 
 
 def _go(resolved: Recipe, opened: Run) -> None:
+    from ..pipelines.emergence import emergence
     from ..pipelines.frontier import frontier
+    from ..pipelines.grids import grids
+    from ..pipelines.hacking import hacking
     from ..pipelines.rlhf import rlhf
     from ..report import write
 
-    road = {"rlhf": rlhf, "frontier": frontier}[resolved.pipeline]
+    roads = {"rlhf": rlhf, "frontier": frontier, "hacking": hacking, "emergence": emergence, "grids": grids}
     with opened.guard():
-        road(resolved, opened)
+        roads[resolved.pipeline](resolved, opened)
         write(opened.folder)
 
 

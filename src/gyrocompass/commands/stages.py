@@ -34,17 +34,20 @@ def scorer_flags(required: bool) -> Callable[[Any], Any]:
         help="Reward model (folder or hub name), or module:function. Several make an ensemble.",
     )  # fmt: skip
     combine = click.option(
-        "--combine", type=click.Choice(["mean", "min", "mean_minus_variance"]), default="mean", show_default=True,
-        help="How an ensemble's scores become one.",
+        "--combine", type=click.Choice(["mean", "min", "mean_minus_variance", "averaged_weights"]), default="mean",
+        show_default=True, help="How several reward models become one: by their scores, or by their weights.",
     )  # fmt: skip
     return lambda command: scorer(combine(command))
 
 
 def scorer_from(names: Sequence[str], combine: Any, compute: Compute) -> Scorer:
     """The scorer that the flags name."""
-    from ..models.scorer import ensemble
+    from ..models.averaging import averaged
+    from ..models.scorer import RewardModel, ensemble
     from ..pipelines import stages
 
+    if combine == "averaged_weights":
+        return RewardModel(averaged(names, stages.frozen(compute)), "the averaged reward model")
     many = [stages.scorer_of(name, compute) for name in names]
     return ensemble(many, combine) if len(many) > 1 else many[0]
 
@@ -100,20 +103,33 @@ def reward(model: str, data: str, **flags: Any) -> None:
 @model_flag
 @data_flag("Prompts")
 @scorer_flags(required=True)
+@click.option("--length-control", is_flag=True, help="Take off what length explains of the score at the start.")
 @click.option("--rollout", default=None, help="A vLLM server that samples: http://host:port/v1; needs --lora-rank.")
 @common_flags
 @stage_flags(ppo=PPO, sampling=Sampling, probing=Probing, compute=Compute)
-def ppo(model: str, data: str, scorers: tuple[str, ...], combine: Any, rollout: str | None, **flags: Any) -> None:
+def ppo(
+    model: str,
+    data: str,
+    scorers: tuple[str, ...],
+    combine: Any,
+    length_control: bool,
+    rollout: str | None,
+    **flags: Any,
+) -> None:
     """Optimise a policy against a scorer, with a KL penalty to where it started."""
     if rollout:
         from ..models.transport import address
 
         rollout = address(rollout)  # before it is written anywhere
-    source = {"model": model, "data": data, "scorers": list(scorers), "combine": combine, "rollout": rollout}
+    source = {
+        "model": model, "data": data, "scorers": list(scorers), "combine": combine, "length_control": length_control,
+        "rollout": rollout,
+    }  # fmt: skip
     opened = open_stage("ppo", source, flags, ppo=PPO, sampling=Sampling, probing=Probing, compute=Compute)
     if opened is None:
         return
     from ..pipelines import stages, task
+    from ..pipelines.mitigations import control_length
     from ..pipelines.probing import property_looks
 
     run, settings = opened
@@ -122,6 +138,8 @@ def ppo(model: str, data: str, scorers: tuple[str, ...], combine: Any, rollout: 
         prompts = task.read_prompts(data, run)
         scorer = scorer_from(scorers, combine, compute)
         policy, reference = stages.load_policy(base, compute, run.seed)
+        if length_control:
+            scorer = control_length(run, scorer, policy, prompts, settings["sampling"])
         critic = scorers[0] if ":" not in scorers[0] else None
         looks = property_looks(settings["probing"], run, policy, reference, {"proxy": scorer}, settings["sampling"])
         folder = stages.ppo(

@@ -106,7 +106,7 @@ class KahnemanTverskyOptimisation:
         labels = [self.labels[i] for i in chosen]
         learnt = sum(row.n_response for row, label in zip(rows, labels, strict=True) if label)
         step = Counts(len(chosen), sum(labels), learnt)
-        cuts = policy.cuts([len(row) for row in rows])
+        cuts = policy.cuts(rows)
         return [
             Micro(
                 policy.batch([rows[i] for i in cut]),

@@ -28,6 +28,7 @@ from ..models.rollouts import LocalRollouts, Rollouts
 from ..models.scorer import checked
 from ..protocols import Scorer
 from ..records import Example, Prompt
+from . import constraint
 from .loop import Collected
 
 
@@ -85,7 +86,7 @@ class PolicyOptimisation:
         self.prompt_ids = chat.encode_prompts(policy.tokenizer, prompts)
         check_room(self.prompt_ids, policy, sampling)
         self.steps = config.steps
-        self.state = {"kl_coef": config.kl_coef}
+        self.state = {"kl_coef": config.kl_coef, "multiplier_logit": 0.0}
 
     def collect(self, step: int) -> Collected:
         # 1. Prompts of this step, and the policy's responses to them.
@@ -103,13 +104,17 @@ class PolicyOptimisation:
         # 3. Scores of the texts; a response that never ended pays a penalty.
         scores = self._scores(chosen, rows, ended)
         # 4. The KL penalty per token, the score at the end; from these the advantages.
-        rewards = adv.shaped_rewards(scores, logp, ref, mask, self.state["kl_coef"])
+        weight = self._weight()
+        rewards = adv.shaped_rewards(weight * scores, logp, ref, mask, self.state["kl_coef"])
         advantages, returns = self._advantages(rewards, values, mask)
         trajectory = Trajectory(rows, mask, logp, ref, values, advantages, returns)
-        # 5. Hold the KL near its target, if one is set.
+        # 5. Hold the KL near its target and the score at its threshold, where they are set.
         metrics = self._metrics(trajectory, scores, ended) | self.rollouts.compare(drawn, logp)
         if self.held:
             self._adapt(metrics["kl_nats"], len(rows), step)
+        if self.config.constrain is not None:
+            metrics["multiplier"] = weight
+            self._constrain(metrics["score"], self.config.constrain)
         return Collected(self._minibatches(trajectory, step), sum(map(len, rows)), metrics)
 
     def loss(self, micro: Micro) -> tuple[Tensor, losses.Metrics]:
@@ -191,6 +196,14 @@ class PolicyOptimisation:
         if self.config.kl_target is not None:
             self.state["kl_coef"] = adapt_coef(self.state["kl_coef"], kl, self.config.kl_target, episodes)
 
+    def _weight(self) -> float:
+        """Of the score against the KL penalty."""
+        return 1.0 if self.config.constrain is None else constraint.multiplier(self.state["multiplier_logit"])
+
+    def _constrain(self, score: float, threshold: float) -> None:
+        logit, rate = self.state["multiplier_logit"], self.config.constrain_rate
+        self.state["multiplier_logit"] = constraint.adapted(logit, score, threshold, rate)
+
     def _minibatches(self, t: Trajectory, step: int) -> Iterator[list[Micro]]:
         for epoch in range(self.config.epochs):
             order = shuffled(len(t.rows), seed_of(self.seed, "minibatch", step, epoch))
@@ -200,7 +213,7 @@ class PolicyOptimisation:
     def _micros(self, t: Trajectory, chosen: list[int]) -> list[Micro]:
         total = sum(t.rows[i].n_response for i in chosen)
         reader = self.policy if self.critic is None or self.critic.packs else self.critic
-        cuts = reader.cuts([len(t.rows[i]) for i in chosen])
+        cuts = reader.cuts([t.rows[i] for i in chosen])
         indices = [[chosen[i] for i in cut] for cut in cuts]
         return [Micro(reader.batch([t.rows[i] for i in cut]), t, cut, total) for cut in indices]
 
@@ -213,6 +226,8 @@ def check(config: PPO, n_prompts: int) -> None:
         raise InputError(f"ppo: {config.estimator} compares responses to one prompt; set ppo.samples_per_prompt >= 2")
     if config.kl_target is not None and config.kl_coef == 0:
         raise InputError("ppo: kl_target adapts kl_coef by factors, so kl_coef = 0 stays 0; start it above 0")
+    if config.constrain is not None and config.kl_coef == 0:
+        raise InputError("ppo: constrain weighs the score against the KL penalty; set ppo.kl_coef above 0")
     if config.batch_size % config.samples_per_prompt:
         raise InputError(
             f"ppo: batch_size {config.batch_size} is no multiple of samples_per_prompt {config.samples_per_prompt}"

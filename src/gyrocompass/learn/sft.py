@@ -44,11 +44,11 @@ class Finetuning:
         network, whole = self.networks["policy"], self.config.loss_on == "all"
         chosen = [self.rows[i] for i in self.passes.indices(step)]
         total = sum(len(row) - 1 if whole else row.n_response for row in chosen)
-        cuts = network.cuts([len(row) for row in chosen])
+        cuts = network.cuts(chosen)
         micros = [Micro(network.batch([chosen[i] for i in cut], whole=whole), total) for cut in cuts]
         return Collected([micros], tokens=sum(map(len, chosen)))
 
     def loss(self, micro: Micro) -> tuple[Tensor, Metrics]:
         batch = micro.batch
-        logp = self.networks["policy"].logprobs_at(batch, batch.predicting, batch.targets)
+        logp = self.networks["policy"].masked_logprobs(batch)
         return negative_log_likelihood(logp, micro.total_tokens)

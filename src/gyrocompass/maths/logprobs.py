@@ -8,12 +8,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .products import matmul_t, product_type
+from .products import cast, matmul_t, outer, product_type
 
 CHUNK_ELEMENTS = 1 << 22
 """Logits held at once on a CPU (16 MiB in fp32), which its caches like; never fewer than MIN_ROWS rows of them."""
 GPU_CHUNK_ELEMENTS = 1 << 26
+"""The same on a GPU (256 MiB), where few large products are faster than many small ones."""
 MIN_ROWS = 128
+"""Fewer rows a block would make its products slower than the memory saved is worth."""
 
 
 def token_logprobs(
@@ -44,7 +46,7 @@ class _TokenLogprobs(torch.autograd.Function):
         ctx.product_type, ctx.temperature = product_type(hidden), temperature
         logp = hidden.new_empty(len(hidden), dtype=torch.float32)
         lse = torch.empty_like(logp)
-        w = weight.to(ctx.product_type)
+        w = cast(weight, ctx.product_type)
         for rows in _blocks(hidden, weight):
             logits = _logits(hidden[rows], w, bias, temperature)
             lse[rows] = logits.logsumexp(-1)
@@ -56,7 +58,7 @@ class _TokenLogprobs(torch.autograd.Function):
     def backward(ctx: Any, *grads: Any) -> tuple[Tensor | None, ...]:
         (grad,) = grads
         hidden, weight, targets, bias, lse = ctx.saved_tensors
-        w = weight.to(ctx.product_type)
+        w = cast(weight, ctx.product_type)
         grad_hidden = torch.empty_like(hidden)
         grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         grad_bias = None if bias is None else torch.zeros_like(bias)
@@ -71,8 +73,7 @@ class _TokenLogprobs(torch.autograd.Function):
                 d_logits = d_logits.to(ctx.product_type)
                 grad_hidden[rows] = matmul_t(d_logits, w.t()).to(hidden.dtype)
                 if grad_weight is not None:
-                    inputs = hidden[rows].to(ctx.product_type)
-                    grad_weight += matmul_t(d_logits.t(), inputs.t()).to(weight.dtype)
+                    grad_weight += outer(d_logits, hidden[rows].to(ctx.product_type)).to(weight.dtype)
         return grad_hidden, grad_weight, None, None, grad_bias
 
 

@@ -6,13 +6,17 @@ numbers (relative error 1e-6 between them). Elsewhere, and where oneDNN is missi
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 HAS_ONEDNN = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 ONEDNN_TYPES = (torch.float32, torch.bfloat16)
+_casts: Any = WeakTensorKeyDictionary()
 
 
 def matmul_t(x: Float[Tensor, "*N D"], weight: Float[Tensor, "F D"]) -> Float[Tensor, "*N F"]:
@@ -26,6 +30,16 @@ def matmul_t(x: Float[Tensor, "*N D"], weight: Float[Tensor, "F D"]) -> Float[Te
 def outer(grad: Float[Tensor, "*N F"], x: Float[Tensor, "*N D"]) -> Float[Tensor, "F D"]:
     """grad.T @ x over all rows: the gradient of a weight."""
     return matmul_t(grad.flatten(0, -2).t(), x.flatten(0, -2).t())
+
+
+def cast(weight: Float[Tensor, "F D"], kind: torch.dtype) -> Float[Tensor, "F D"]:
+    """A weight in the type of products, without a gradient; kept until the weight changes."""
+    if weight.dtype == kind or weight.is_inference():
+        return weight.to(kind)
+    known: tuple[int, Tensor] | None = _casts.get(weight)
+    if known is None or known[0] != weight._version or known[1].dtype != kind:
+        known = _casts[weight] = weight._version, weight.detach().to(kind)
+    return known[1]
 
 
 def product_type(x: Tensor) -> torch.dtype:

@@ -5,6 +5,7 @@ Without a layout in the call it is the library's scaled dot product attention.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -18,12 +19,13 @@ from ..errors import Unsupported
 from ..maths.products import product_type
 from .layout import Block, Layout
 
+BLOCK_ROWS = 16
+"""Rows that decoding attends with at once, as far as the longest of them reaches."""
+
 NAME = "gyrocompass"
 """What a model's config calls it."""
 
-HARMLESS = frozenset(
-    ("position_ids", "cache_position", "use_cache", "is_causal", "cu_seq_lens_q", "num_items_in_batch")
-)
+HARMLESS = frozenset(("position_ids", "cache_position", "use_cache", "is_causal", "num_items_in_batch"))
 """Arguments of the interface that change nothing here; any other one that is given is refused."""
 
 
@@ -36,6 +38,7 @@ def attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     layout: Layout | None = None,
+    extents: Sequence[int] | None = None,
     **more: Any,
 ) -> tuple[Float[Tensor, "B q H D"], None]:
     """Each query over the keys it may see. Raises Unsupported for what a layout can't do: windows, caps, sinks."""
@@ -48,19 +51,29 @@ def attention(
         return out[None], None
     decoding = query.shape[2] == 1 and query.device.type == "cpu" and not asked and not dropout
     if decoding and attention_mask is not None and attention_mask.is_floating_point():
-        return _one_token(query, key, value, attention_mask, scale), None
+        return _one_token(query, key, value, attention_mask, scale, extents or [key.shape[2]]), None
     found: tuple[Tensor, None] = sdpa_attention_forward(
         module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **more
     )
     return found
 
 
-def _one_token(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float) -> Float[Tensor, "B 1 H D"]:
-    """Attention of one query a row: on a CPU the library's kernel is slower than its three products."""
+def _one_token(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float, extents: Sequence[int]
+) -> Float[Tensor, "B 1 H D"]:
+    """Attention of one query a row: on a CPU the library's kernel is slower than its three products.
+
+    Of each block of rows (one alone, or of BLOCK_ROWS) only the first keys are read, as many as its extent says.
+    """
     b, heads, _, d = query.shape
     q = (query * scale).to(key.dtype).view(b, key.shape[1], -1, d)
-    weights = torch.softmax((q @ key.mT).add_(mask), -1)
-    return (weights @ value).view(b, 1, heads, d)
+    size = b if len(extents) == 1 else BLOCK_ROWS
+    outs = []
+    for first, extent in zip(range(0, b, size), extents, strict=True):
+        rows = slice(first, first + size)
+        scores = (q[rows] @ key[rows, :, :extent].mT).add_(mask[rows, ..., :extent])
+        outs.append(torch.softmax(scores, -1) @ value[rows, :, :extent])
+    return torch.cat(outs).view(b, 1, heads, d)
 
 
 class _Blocks(torch.autograd.Function):
@@ -126,12 +139,12 @@ def _gathered(parts: list[Tensor], layout: Layout) -> Float[Tensor, "G N D"]:
     flat = torch.cat(parts, 1)
     grad = flat.index_select(1, layout.key_source)
     if len(layout.shared):
-        grad[:, layout.shared] += flat.index_select(1, layout.shared_source)
+        grad.index_add_(1, layout.shared, flat.index_select(1, layout.shared_source))
     return grad
 
 
 def install(model: Any) -> bool:
-    """Makes it a model's attention where the model takes one. Whether it did."""
+    """Makes it a model's attention where that is the library's scaled dot product one. Whether it did."""
     if getattr(model.config, "_attn_implementation", None) != "sdpa":
         return False
     AttentionInterface.register(NAME, attention)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .chat import Row
@@ -22,9 +23,9 @@ class Padded:
     """Right-padded rows. `mask[b, t]` is True where token t + 1 is a response token, predicted from t.
 
     Right padding under causal attention changes nothing to its left, so no attention mask is needed. With a
-    `layout` the model reads the rows packed. A model's states, flattened, are looked up by position: `predicting`
-    is where each masked token is predicted, `tokens` where each token is, `ends` where each row ends; `cells`
-    and `entries` are the places of the first two in (B, T - 1) and (B, T), flattened.
+    `layout` the model reads the rows packed, and a prompt that several share once. A model's states, flattened, are
+    looked up by position: `predicting` is where each masked token is predicted, `tokens` where each token is, `ends`
+    where each row ends; `cells` and `entries` are the places of the first two in (B, T - 1) and (B, T), flattened.
     """
 
     ids: Int[Tensor, "B T"]
@@ -52,23 +53,42 @@ def pad(rows: Sequence[Row], *, whole: bool = False, packed: bool = False) -> Pa
     for i, row in enumerate(rows):
         ids[i, : len(row)] = row.ids
         mask[i, 0 if whole else max(row.n_prompt - 1, 0) : len(row) - 1] = True
-    starts = np.cumsum(lengths) - lengths if packed else np.arange(len(rows)) * width
+    places, one_row = _packed(rows, width) if packed else (np.arange(ids.size).reshape(ids.shape), None)
     row_of, column_of = mask.nonzero()
     token_row, token_column = (np.arange(width) < lengths[:, None]).nonzero()
     arrays = {
         "ids": ids,
         "mask": mask,
         "lengths": lengths,
-        "predicting": starts[row_of] + column_of,
+        "predicting": places[row_of, column_of],
         "targets": ids[row_of, column_of + 1],
         "cells": row_of * (width - 1) + column_of,
-        "tokens": starts[token_row] + token_column,
+        "tokens": places[token_row, token_column],
         "entries": token_row * width + token_column,
-        "ends": starts + lengths - 1,
+        "ends": places[np.arange(len(rows)), lengths - 1],
     }
-    stretches = [Stretch(int(start), int(n)) for start, n in zip(starts, lengths, strict=True)]
-    one_row = layout([token for row in rows for token in row.ids], stretches) if packed else None
     return Padded(**{name: torch.from_numpy(array) for name, array in arrays.items()}, layout=one_row)
+
+
+def _packed(rows: Sequence[Row], width: int) -> tuple[NDArray[np.int64], Layout]:
+    """Where each row's tokens lie, (B, T), when rows lie end to end and each prompt once; and that layout.
+
+    Responses to one prompt see it, and none sees another.
+    """
+    places = np.zeros((len(rows), width), dtype=np.int64)
+    ids: list[int] = []
+    stretches: list[Stretch] = []
+    known: dict[tuple[int, ...], int] = {}
+    for i, row in enumerate(rows):
+        prompt = known.setdefault(row.prompt, len(ids))
+        shared = row.n_prompt if prompt < len(ids) else 0
+        own = len(row) - shared
+        places[i, :shared] = np.arange(prompt, prompt + shared)
+        places[i, shared : len(row)] = np.arange(len(ids), len(ids) + own)
+        if own:
+            stretches.append(Stretch(len(ids), own, prompt if shared else 0, shared))
+        ids += row.ids[shared:]
+    return places, layout(ids, stretches)
 
 
 def micro_batches(lengths: Sequence[int], budget_tokens: int) -> list[list[int]]:
@@ -88,6 +108,26 @@ def micro_batches(lengths: Sequence[int], budget_tokens: int) -> list[list[int]]
             cuts.append([i])
             filled = lengths[i]
     return cuts
+
+
+def tokens_read(rows: Sequence[Row]) -> int:
+    """Tokens of rows that lie end to end, each prompt counted once."""
+    return sum(row.n_response for row in rows) + sum(map(len, {row.prompt for row in rows}))
+
+
+def by_prompt(rows: Sequence[Row], budget_tokens: int) -> list[list[int]]:
+    """Indices of rows of one prompt together, as far as the budget goes."""
+    groups: list[list[int]] = []
+    last: dict[tuple[int, ...], list[int]] = {}
+    filled: dict[tuple[int, ...], int] = {}  # tokens in the last group of a prompt
+    for i, row in enumerate(rows):
+        prompt = row.prompt
+        if prompt not in last or filled[prompt] + row.n_response > budget_tokens:
+            last[prompt], filled[prompt] = [], row.n_prompt
+            groups.append(last[prompt])
+        last[prompt].append(i)
+        filled[prompt] += row.n_response
+    return groups
 
 
 def packed_batches(lengths: Sequence[int], budget_tokens: int) -> list[list[int]]:

@@ -41,6 +41,10 @@ class Row:
     def n_response(self) -> int:
         return len(self.ids) - self.n_prompt
 
+    @property
+    def prompt(self) -> tuple[int, ...]:
+        return tuple(self.ids[: self.n_prompt])
+
 
 @dataclass
 class Encoded:

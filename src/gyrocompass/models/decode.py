@@ -20,7 +20,7 @@ from .network import Network
 ROWS_TOKENS = 1 << 16
 """Cache positions held at once: rows x (prompt + new tokens)."""
 
-CPU_ROWS = 128
+CPU_ROWS = 256
 """Responses in flight at most on a CPU: more rows make its products hardly faster, only the cache larger."""
 
 PREFILL_TOKENS = 8192

@@ -12,12 +12,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..maths.products import matmul_t, outer, product_type
+from ..maths.products import cast, matmul_t, outer, product_type
 from .linear import OneDNNLinear
 
 
 class RMSNorm(nn.Module):
-    """w x / sqrt(mean(x^2) + eps), in fp32. Source: Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4."""
+    """w x / sqrt(mean(x^2) + eps), in fp32, given in the type of the products that read it.
+
+    Source: Zhang & Sennrich 2019, arXiv:1910.07467, eq. 4.
+    """
 
     weight: nn.Parameter
     variance_epsilon: float
@@ -37,7 +40,7 @@ def _scale(x: Float[Tensor, "*N D"], epsilon: float) -> Float[Tensor, "*N 1"]:
 
 def _normed(x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
     normed: Tensor = (x * scale).mul_(weight)
-    return normed.to(x.dtype)
+    return normed.to(product_type(x))
 
 
 class _RMSNorm(torch.autograd.Function):
@@ -79,7 +82,7 @@ class GatedMLP(nn.Module):
 def _projected(x: Tensor, weights: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """x, its gate and its up projection, and the last weight, in the type of products."""
     kind = product_type(x)
-    w_gate, w_up, w_down = (w.to(kind) for w in weights)
+    w_gate, w_up, w_down = (cast(w, kind) for w in weights)
     x = x.to(kind)
     return x, matmul_t(x, w_gate), matmul_t(x, w_up), w_down
 
@@ -96,7 +99,7 @@ class _Gated(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, gate, up, *weights = ctx.saved_tensors
-        w_gate, w_up, w_down = (w.to(x.dtype) for w in weights)
+        w_gate, w_up, w_down = (cast(w, x.dtype) for w in weights)
         _, *needed = ctx.needs_input_grad
         grad = grads[0]
         passed = F.silu(gate)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..maths.products import HAS_ONEDNN, matmul_t, outer, product_type
+from ..maths.products import HAS_ONEDNN, cast, matmul_t, outer, product_type
 
 
 class OneDNNLinear(nn.Linear):
@@ -22,7 +22,7 @@ class OneDNNLinear(nn.Linear):
 
 def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     kind = product_type(x)
-    product = matmul_t(x.to(kind), weight.to(kind))
+    product = matmul_t(x.to(kind), cast(weight, kind))
     return product if bias is None else product.add_(bias.to(kind))
 
 
@@ -40,7 +40,7 @@ class _Linear(torch.autograd.Function):
         for_x, for_weight, for_bias = ctx.needs_input_grad
         grad = grads[0]
         return (
-            matmul_t(grad, weight.to(grad.dtype).t()) if for_x else None,
+            matmul_t(grad, cast(weight, grad.dtype).t()) if for_x else None,
             outer(grad, x).to(weight.dtype) if for_weight else None,
             grad.flatten(0, -2).sum(0).to(weight.dtype) if ctx.has_bias and for_bias else None,
         )

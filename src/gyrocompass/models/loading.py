@@ -135,6 +135,7 @@ def _trainable(network: Network, scalar: bool, seed: int) -> Network:
         with warnings.catch_warnings():  # peft's own: a deprecated call, and a setting it corrects itself
             warnings.simplefilter("ignore")
             network.model = get_peft_model(network.model, lora)
+    network.core.get_input_embeddings().padding_idx = None  # an end token that pads as well is learnt like any other
     if compute.gradient_checkpointing:
         core = network.core  # renamed in the library
         enable = getattr(core, "activation_checkpointing_enable", None) or core.gradient_checkpointing_enable

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from ..config import Compute
 from ..maths.logprobs import token_logprobs
-from .batching import Padded, micro_batches, packed_batches, pad
+from .batching import Padded, by_prompt, micro_batches, packed_batches, pad, tokens_read
 from .chat import Row
-from .layout import Layout
 
 CPU_TOKENS, GPU_TOKENS = 768, 16384
 """Tokens of a micro-batch unless set: what a processor's caches like, and what a GPU needs to be busy."""
@@ -52,46 +51,53 @@ class Network:
             return nullcontext()
         return torch.autocast(self.device.type, self.autocast_type)
 
-    def cuts(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Indices of rows of these lengths, shortest first, cut into micro-batches of this network's budget."""
-        default = CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS
-        budget = self.compute.micro_batch_tokens or default
-        packed = self.packs and max(lengths) <= LONGEST_PACKED
-        return packed_batches(lengths, budget) if packed else micro_batches(lengths, budget)
+    @property
+    def budget_tokens(self) -> int:
+        """Of a micro-batch."""
+        return self.compute.micro_batch_tokens or (CPU_TOKENS if self.device.type == "cpu" else GPU_TOKENS)
+
+    def packs_rows(self, rows: Sequence[Row]) -> bool:
+        """Whether this network reads these rows packed."""
+        return self.packs and max(map(len, rows)) <= LONGEST_PACKED
+
+    def cuts(self, rows: Sequence[Row]) -> list[list[int]]:
+        """Indices of rows in micro-batches of this network's budget; where it packs, rows of one prompt together."""
+        if not self.packs_rows(rows):
+            return micro_batches([len(row) for row in rows], self.budget_tokens)
+        groups = by_prompt(rows, self.budget_tokens)
+        tokens = [tokens_read([rows[i] for i in group]) for group in groups]
+        return [[i for g in cut for i in groups[g]] for cut in packed_batches(tokens, self.budget_tokens)]
 
     def batch(self, rows: Sequence[Row], *, whole: bool = False) -> Padded:
         """Rows as this network reads them, on its device: packed where it can."""
-        packed = self.packs and max(map(len, rows)) <= LONGEST_PACKED
-        return pad(rows, whole=whole, packed=packed).to(self.device)
+        return pad(rows, whole=whole, packed=self.packs_rows(rows)).to(self.device)
 
-    def states(self, batch: Padded | Layout) -> Float[Tensor, "P D"]:
+    def states(self, batch: Padded) -> Float[Tensor, "P D"]:
         """Last hidden states, flat; a padded batch says where each token's is."""
         states: Tensor = self.core.base_model(**inputs(batch)).last_hidden_state
         return states.flatten(0, 1)
 
     def logprobs(self, batch: Padded, temperature: float = 1.0) -> Float[Tensor, "B t"]:
         """Log-probability of each masked token, nats; 0 outside the mask. Only masked positions meet the head."""
-        logp = self.logprobs_at(batch, batch.predicting, batch.targets, temperature)
+        logp = self.masked_logprobs(batch, temperature)
         return logp.new_zeros(batch.mask.numel()).index_copy(0, batch.cells, logp).view(batch.mask.shape)
 
-    def logprobs_at(
-        self, batch: Padded | Layout, predicting: Int[Tensor, "M"], targets: Int[Tensor, "M"], temperature: float = 1.0
-    ) -> Float[Tensor, "M"]:
-        """log p(target) at each of these positions of the states, nats, fp32."""
+    def masked_logprobs(self, batch: Padded, temperature: float = 1.0) -> Float[Tensor, "M"]:
+        """Log-probability of each masked token, row by row, nats, fp32."""
         with self.autocast():
             if self.linear_head:
                 head = self.core.get_output_embeddings()
-                states = self.states(batch).index_select(0, predicting)
-                return token_logprobs(states, head.weight, targets, temperature, getattr(head, "bias", None))
-            logits = self.core(**inputs(batch)).logits.flatten(0, 1).index_select(0, predicting)
-            return torch.log_softmax(logits.float() / temperature, -1).gather(-1, targets[:, None])[:, 0]
+                states = self.states(batch).index_select(0, batch.predicting)
+                return token_logprobs(states, head.weight, batch.targets, temperature, getattr(head, "bias", None))
+            logits = self.core(**inputs(batch)).logits.flatten(0, 1).index_select(0, batch.predicting)
+            return torch.log_softmax(logits.float() / temperature, -1).gather(-1, batch.targets[:, None])[:, 0]
 
     def scalars(self, batch: Padded) -> Float[Tensor, "B T"]:
         """The scorer's output at every token, fp32, on the scale its config holds (see RewardModel); 0 elsewhere."""
         out = self.scalars_at(batch, batch.tokens)
         return out.new_zeros(batch.ids.numel()).index_copy(0, batch.entries, out).view(batch.ids.shape)
 
-    def scalars_at(self, batch: Padded | Layout, positions: Int[Tensor, "M"]) -> Float[Tensor, "M"]:
+    def scalars_at(self, batch: Padded, positions: Int[Tensor, "M"]) -> Float[Tensor, "M"]:
         """The scorer's output at these positions of the states."""
         with self.autocast():
             out: Tensor = self.core.score(self.states(batch).index_select(0, positions))
@@ -119,9 +125,9 @@ class Network:
             yield
 
 
-def inputs(batch: Padded | Layout) -> dict[str, Any]:
+def inputs(batch: Padded) -> dict[str, Any]:
     """A model's arguments. The mask of one entry keeps the model from making one: a layout says what is seen."""
-    layout = batch.layout if isinstance(batch, Padded) else batch
+    layout = batch.layout
     if layout is None:
         return {"input_ids": batch.ids, "use_cache": False}
     unused = torch.zeros(1, 1, 1, 1, device=layout.ids.device)

@@ -109,7 +109,7 @@ def check_room(prompts: Sequence[Sequence[int]], network: Network, sampling: Sam
 
 def padded_batches(network: Network, rows: Sequence[Row]) -> Iterator[tuple[list[int], Padded]]:
     """Rows by length, padded, on the network's device, with their indices."""
-    for chosen in network.cuts([len(row) for row in rows]):
+    for chosen in network.cuts(rows):
         yield chosen, network.batch([rows[i] for i in chosen])
 
 

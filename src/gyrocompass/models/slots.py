@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
+from .attention import BLOCK_ROWS
 from .network import Network
 
 EXTENT_TOKENS = 16
@@ -36,7 +37,8 @@ class Slots(Cache):  # type: ignore[misc]
 
     def fill(self, first: int, source: Int[Tensor, "R"]) -> None:
         """The next pass reads right-padded beginnings; slot first + i gets those of row source[i]."""
-        self._writer.write = partial(_fill, first=first, source=source)
+        in_order = source.tolist() == list(range(len(source)))
+        self._writer.write = partial(_fill, first=first, source=source, in_order=in_order)
 
     def step(self, positions: Int[Tensor, "R"], longest: int) -> Float[Tensor, "R 1 1 L"]:
         """The next pass reads one token of each of the first R slots, at these positions, all below `longest`.
@@ -45,7 +47,7 @@ class Slots(Cache):  # type: ignore[misc]
         """
         rows = torch.arange(len(positions), device=positions.device)
         seen = torch.arange(_rounded(longest), device=positions.device)
-        self._writer.write = partial(_append, rows=rows, positions=positions, extent=len(seen))
+        self._writer.write = _Append(rows, positions, len(seen))
         mask = torch.zeros(len(rows), len(seen), dtype=self.dtype, device=positions.device)
         return mask.masked_fill_(seen > positions[:, None], -torch.inf)[:, None, None]
 
@@ -86,12 +88,14 @@ def next_logits(
 ) -> Float[Tensor, "R V"]:
     """Logits of what follows one more token in each of the first R slots; see `Slots.step`."""
     mask = slots.step(positions, longest)
+    in_blocks = {"extents": _extents(positions.tolist())} if network.packs else {}
     out = network.core(
         input_ids=tokens[:, None],
         attention_mask=mask,
         position_ids=positions[:, None],
         past_key_values=slots,
         use_cache=True,
+        **in_blocks,
     )
     logits: Tensor = out.logits[:, -1]
     return logits
@@ -127,14 +131,31 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
         return 0
 
 
-def _fill(into: Tensor, states: Tensor, first: int, source: Tensor) -> Tensor:
-    into[first : first + len(source), :, : states.shape[2]] = states[source]
+def _fill(into: Tensor, states: Tensor, first: int, source: Tensor, in_order: bool) -> Tensor:
+    into[first : first + len(source), :, : states.shape[2]] = states[: len(source)] if in_order else states[source]
     return states
 
 
-def _append(into: Tensor, states: Tensor, rows: Tensor, positions: Tensor, extent: int) -> Tensor:
-    into[rows, :, positions] = states[:, :, 0].to(into.dtype)
-    return into[: len(rows), :, :extent]
+class _Append:
+    """One token of each row to its position; the places of all heads are looked up once for all layers."""
+
+    def __init__(self, rows: Tensor, positions: Tensor, extent: int) -> None:
+        self.rows, self.positions, self.extent = rows, positions, extent
+        self.cells: dict[tuple[int, int], Tensor] = {}
+
+    def __call__(self, into: Tensor, states: Tensor) -> Tensor:
+        _, heads, length, width = into.shape
+        if (heads, length) not in self.cells:
+            first = self.rows[:, None] * heads + torch.arange(heads, device=self.rows.device)
+            self.cells[heads, length] = (first * length + self.positions[:, None]).flatten()
+        new = states[:, :, 0].reshape(-1, width).to(into.dtype)
+        into.view(-1, width).index_copy_(0, self.cells[heads, length], new)
+        return into[: len(self.rows), :, : self.extent]
+
+
+def _extents(positions: list[int]) -> list[int]:
+    """How far attention looks in each block of rows."""
+    return [_rounded(max(positions[i : i + BLOCK_ROWS]) + 1) for i in range(0, len(positions), BLOCK_ROWS)]
 
 
 def _rounded(length: int) -> int:

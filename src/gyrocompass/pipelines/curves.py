@@ -21,7 +21,6 @@ from .verdict import Probed
 LEVELS = 4
 """KLs at which two curves are compared: powers of two, up to the highest that both reach."""
 
-
 SETTINGS = {"ppo": "kl_coef", "dpo": "beta"}
 """What holds each method near the reference."""
 

@@ -24,7 +24,7 @@ def sentences(
 
 def equal_kl(compared: Sequence[Comparison], gauge: str) -> str:
     """Whether DPO is comparable to PPO, over all pairs of settings."""
-    intent = _intent(gauge)
+    intent = intent_of(gauge)
     if not compared:
         return "PPO and DPO reach no KL in common, so that they can't be compared at equal KL."
     found = pooled(compared)
@@ -32,7 +32,7 @@ def equal_kl(compared: Sequence[Comparison], gauge: str) -> str:
     highest = max(level.kl_nats for one in compared for level in one.levels)
     over = f"from {lowest:g} to {highest:g} nats" if highest > lowest else f"{highest:g} nats"
     if found.low > 0 or found.high < 0:
-        size = _size(found)
+        size = size_of(found)
         return f"At equal KL, {over}, DPO's {intent} is {'higher' if found.low > 0 else 'lower'} than PPO's by {size}."
     return f"At equal KL, {over}, DPO's {intent} can't be told from PPO's: the difference is {found}."
 
@@ -59,7 +59,9 @@ def following(changed: Changed) -> list[str]:
     if ahead.low > 0:
         said += f"PPO went on with a new reward model and is worth more to them than DPO on the old pairs, by {ahead}"
     elif ahead.high < 0:
-        said += f"PPO went on with a new reward model, and DPO on the old pairs is still worth more, by {_size(ahead)}"
+        said += (
+            f"PPO went on with a new reward model, and DPO on the old pairs is still worth more, by {size_of(ahead)}"
+        )
     else:
         said += f"PPO with a new reward model can't be told from DPO on the old pairs: the difference is {ahead}"
     rest = f"What PPO is worth to them changed by {gained} on the way."
@@ -70,11 +72,12 @@ def following(changed: Changed) -> list[str]:
     return [f"{said}.", rest, limit]
 
 
-def _intent(gauge: str) -> str:
+def intent_of(gauge: str) -> str:
+    """What a gauge is called in a sentence."""
     return "gold" if gauge == "gold" else "score by the held-out reward model"
 
 
-def _size(found: Estimate) -> Estimate:
+def size_of(found: Estimate) -> Estimate:
     """How far from 0, whichever way."""
     return found if found.value >= 0 else Estimate(-found.value, -found.high, -found.low, found.n)
 

@@ -8,6 +8,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
+from ..audits.selftest import Tested
+from ..maths.stats import Estimate
+
 ARROWS = {"high": "↑", "low": "↓", "zero": "→ 0"}
 
 
@@ -26,4 +29,26 @@ def headline_table(compared: Mapping[str, Any], rows: Sequence[Mapping[str, Any]
 
 
 def _cell(row: Mapping[str, Any] | None) -> str:
-    return "not measured" if row is None else f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    return "not measured" if row is None else _interval(Estimate(row["value"], row["low"], row["high"], row["n"]))
+
+
+def self_test_table(tested: Sequence[Tested]) -> Table:
+    """One row an audit: how often it went off on planted and on clean cases."""
+    table = Table("failure", "audit", "sensitivity", "false alarms", "n", "", box=None, pad_edge=False)
+    for one in tested:
+        n = str(one.sensitivity.n)
+        rates = (_interval(one.sensitivity), _interval(one.false_alarms))
+        table.add_row(one.audit, one.finding, *rates, n, "holds" if one.holds else "falls short")
+    return table
+
+
+def operating_curve(tested: Tested, points: int = 12) -> Table:
+    """What other thresholds of an audit would give."""
+    table = Table("threshold", "sensitivity", "false alarms", title=tested.finding, box=None, title_justify="left")
+    for point in tested.curve[:: max(1, len(tested.curve) // points)]:
+        table.add_row(f"{point.threshold:.3g}", f"{point.sensitivity:.2f}", f"{point.false_alarms:.2f}")
+    return table
+
+
+def _interval(e: Estimate) -> str:
+    return f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]"

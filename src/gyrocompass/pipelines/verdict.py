@@ -9,6 +9,7 @@ import numpy as np
 
 from ..files import read_jsonl
 from ..maths import stats
+from ..maths.overoptimisation import fall
 from ..maths.stats import Estimate
 from ..protocols import Floats
 
@@ -35,19 +36,16 @@ def peak_of(p: Probed, gauge: str) -> dict[str, Any]:
     The peak is chosen on every other prompt; heights and fall are measured on the rest, so that choosing
     doesn't flatter it.
     """
-    values = p.values[gauge]
-    chosen_on, measured_on = values[:, 0::2], values[:, 1::2]
-    top = int(chosen_on.mean(axis=1).argmax())
-    drop = stats.paired_difference(measured_on[top], measured_on[-1])
+    found = fall(p.values[gauge])
     return {
-        "step": p.steps[top],
-        "kl_nats": max(0.0, float(p.values["kl_nats"][top].mean())),  # the estimate may fall below 0, the KL can't
-        "gold": float(measured_on[top].mean()),
-        "last_gold": float(measured_on[-1].mean()),
-        "drop": drop.value,
-        "drop_low": drop.low,
-        "drop_high": drop.high,
-        "n": drop.n,
+        "step": p.steps[found.peak],
+        "kl_nats": max(0.0, float(p.values["kl_nats"][found.peak].mean())),  # an estimate may be below 0, the KL can't
+        "gold": found.height,
+        "last_gold": found.last,
+        "drop": found.drop.value,
+        "drop_low": found.drop.low,
+        "drop_high": found.drop.high,
+        "n": found.drop.n,
     }
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from ..files import write_text
 from . import charts, notation
@@ -32,8 +35,19 @@ def render(run: RunData) -> str:
     """The run as one HTML document; the same run gives the same text."""
     sections = [section for page in PAGES if (section := page(run)) is not None]
     verdict = run.summary[0] if run.summary else _no_verdict(run)
-    document = _environment().get_template("document.html").render(run=run, verdict=verdict, sections=sections)
+    scripts = [_script(name) for name in dict.fromkeys(section.script for section in sections) if name]
+    document = (
+        _environment()
+        .get_template("document.html")
+        .render(run=run, verdict=verdict, sections=sections, scripts=scripts)
+    )
     return document.translate(_HIDDEN) + "\n"
+
+
+def _script(name: str) -> tuple[Markup, str]:
+    """A script's text, and the hash by which the document allows it and no other."""
+    text, _, _ = PackageLoader("gyrocompass.report").get_source(_environment(), name)
+    return Markup(text), base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _no_verdict(run: RunData) -> str:

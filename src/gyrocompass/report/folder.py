@@ -12,14 +12,20 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from ..audits.audit import Finding
 from ..errors import InputError
 from ..files import read_json, read_jsonl
 from ..records import Measurement
+from .emergence import Emergence
 from .frontier import Frontier
+from .grids import Grids
+from .hacking import Hacking
 from .notation import Estimate
 from .spectrum import Spectrum
 
 Row = Mapping[str, Any]
+FILES = ("run.json", "metrics.jsonl", "evals.json", "spectrum.json", "audits.json")
+"""Any of these makes a folder a run's."""
 PROPERTIES = "properties"
 """The `probe` of rows that measure properties in step with training."""
 
@@ -114,10 +120,16 @@ class RunData:
     samples: tuple[Sample, ...] = ()
     spectrum: Spectrum | None = None
     frontier: Frontier | None = None
+    hacking: Hacking | None = None
+    emergence: Emergence | None = None
+    grids: Grids | None = None
+    audits: tuple[Finding, ...] = ()
 
     def of_frontier(self, row: Measurement) -> bool:
-        """Whether a row of evals.json is the frontier's: of best-of-n, or cut by setting and not by kind of prompt."""
-        return self.frontier is not None and (row.model.startswith("best-of-") or row.slice in self.frontier.slices)
+        """Whether a row of evals.json is a comparison's: of best-of-n, or cut by setting or by mitigation and not by
+        kind of prompt."""
+        best = self.frontier is not None and row.model.startswith("best-of-")
+        return best or any(found and row.slice in found.slices for found in (self.frontier, self.hacking))
 
     @property
     def target(self) -> str:
@@ -181,10 +193,9 @@ def finite(value: object) -> bool:
 def read(folder: Path) -> RunData:
     """The run in a folder.
 
-    Raises InputError if the folder holds neither run.json, metrics.jsonl, evals.json nor spectrum.json, or one
-    can't be read.
+    Raises InputError if the folder holds none of FILES, or one can't be read.
     """
-    if not any((folder / name).exists() for name in ("run.json", "metrics.jsonl", "evals.json", "spectrum.json")):
+    if not any((folder / name).exists() for name in FILES):
         raise InputError(f"{folder}: holds no run.json, so it is no run folder; name the folder given to --out")
     path = folder / "run.json"
     state = read_json(path) if path.exists() else {}
@@ -197,6 +208,10 @@ def read(folder: Path) -> RunData:
         "samples": _checked(list[Sample], _rows(samples[-1]), samples[-1]) if samples else [],
         "spectrum": _spectrum(folder / "spectrum.json"),
         "frontier": _frontier(folder / "frontier.json"),
+        "hacking": _hacking(folder / "hacking.json"),
+        "emergence": _emergence(folder / "emergence.json"),
+        "grids": _grids(folder / "grids.json"),
+        "audits": _audits(folder / "audits.json"),
     }
     run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, path)
     return run
@@ -224,6 +239,33 @@ def _spectrum(path: Path) -> Spectrum | None:
 
 def _frontier(path: Path) -> Frontier | None:
     found: Frontier | None = _checked(Frontier, read_json(path), path) if path.exists() else None
+    return found
+
+
+def _hacking(path: Path) -> Hacking | None:
+    found: Hacking | None = _checked(Hacking, read_json(path), path) if path.exists() else None
+    return found
+
+
+def _emergence(path: Path) -> Emergence | None:
+    found: Emergence | None = _checked(Emergence, read_json(path), path) if path.exists() else None
+    return found
+
+
+def _grids(path: Path) -> Grids | None:
+    """The worlds with their episodes, which lie in files that grids.json names."""
+    if not path.exists():
+        return None
+    content = read_json(path)
+    worlds = content.get("worlds", []) if isinstance(content, dict) else []
+    for world in worlds:
+        world["episodes"] = _rows(path.parent / str(world.get("episodes")))
+    found: Grids = _checked(Grids, content, path)
+    return found
+
+
+def _audits(path: Path) -> list[Finding]:
+    found: list[Finding] = _checked(list[Finding], read_json(path), path) if path.exists() else []
     return found
 
 

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from gyrocompass.audits.hacking.overoptimisation import OVER_OPTIMISED, Course
+from gyrocompass.maths import kl
 from gyrocompass.report import RunData, read, render
 from gyrocompass.report.folder import Peak
 from gyrocompass.report.pages.curve import curve
@@ -63,3 +66,43 @@ def test_a_single_probe_is_drawn_and_a_run_without_any_has_no_page(run: RunData)
     one = replace(run, metrics=run.metrics[-1:], peak=None)
     assert "best of 64" in render(one)
     assert curve(replace(run, metrics=())) is None
+
+
+def audited(run: RunData) -> RunData:
+    """The run with the findings on its PPO and on a best-of-n that goes further than it logged."""
+    sizes = [2**power for power in range(11)]
+    bound = np.array([kl.best_of_n(n) for n in sizes])
+    log_ratio = np.array([0.0, 0.5, 2.0, 5.0, 10.0, 17.0])
+    ends = {"ppo": (range(0, 120, 20), log_ratio, 0.17, 0.073), "best-of-n": (sizes, bound, 0.4, 0.2)}
+    found = []
+    for name, (steps, nats, alpha, beta) in ends.items():
+        noise = np.random.default_rng(0).normal(0, 0.05, (len(nats), 40))
+        d = np.sqrt(nats)[:, None]
+        case = Course(
+            name=name, steps=steps, kl_nats=nats[:, None] * np.ones(40), proxy=d + noise,
+            intent=0.62 + alpha * d - beta * d**2 + noise,
+        )  # fmt: skip
+        found.append(OVER_OPTIMISED(case, name))
+    return replace(run, audits=tuple(found))
+
+
+def test_fitted_forms_are_drawn_on_the_gauge_with_their_peaks(run: RunData) -> None:
+    html = render(audited(run))
+    assert html.count('class="line ppo fitted dashed"') == html.count('class="line best-of-n fitted dashed"') == 1
+    assert html.count("peak of the fitted form: d* = ") == 2
+    assert "fitted form and its peak d*" in html
+    assert "d (α − β log d)" in html
+    assert 'class="line ppo fitted' not in render(run)
+
+
+def test_best_of_n_is_shown_as_far_as_the_audit_took_it(run: RunData) -> None:
+    assert "best of 64" in render(run)
+    html = render(audited(run))
+    assert "best of 1,024" in html
+    assert "best-of-n, n from 1 to 1,024" in html
+
+
+def test_forms_fitted_to_another_gauge_are_left_out(run: RunData) -> None:
+    found = audited(run)
+    other = [replace(f, detail={**f.detail, "gauge": "heldout_proxy"}) for f in found.audits]
+    assert "fitted dashed" not in render(replace(found, audits=tuple(other)))

@@ -6,8 +6,12 @@ A page that has nothing to say about a run returns None. Adding one is a file, a
 from collections.abc import Callable
 
 from ..folder import RunData
+from .audits import audits
 from .curve import curve
+from .emergence import emergence
 from .frontier import frontier
+from .grids import grids
+from .hacking import hacking
 from .models import models
 from .properties import properties
 from .provenance import provenance
@@ -18,6 +22,19 @@ from .transcripts import transcripts
 
 Page = Callable[[RunData], Section | None]
 
-PAGES: tuple[Page, ...] = (curve, frontier, models, spectrum, properties, transcripts, training, provenance)
+PAGES: tuple[Page, ...] = (
+    curve,
+    frontier,
+    hacking,
+    emergence,
+    grids,
+    audits,
+    models,
+    spectrum,
+    properties,
+    transcripts,
+    training,
+    provenance,
+)
 
 __all__ = ["PAGES", "Page", "Section"]

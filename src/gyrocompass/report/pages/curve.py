@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from ..axes import Axis, nice_axis
-from ..charts import PLAIN, STYLES, Point, Rule, Series, TickRow, Words, line_chart
+from ..charts import PLAIN, STYLES, Point, Rule, Series, Style, TickRow, Words, line_chart
+from ..fitted import Fitted, fitted
 from ..folder import Probe, RunData
 from ..notation import Estimate, metric, model, nats, number, places_of, sample_sizes, sentence, size
 from .section import Section
@@ -16,6 +17,7 @@ from .section import Section
 PANEL_HEIGHT = 164.0
 GAP = 34.0
 """Pixels, as in the style sheet: a panel's height and the space between two."""
+BEST_OF_N = "best-of-n"
 
 Path = Sequence[tuple[Probe, Estimate]]
 
@@ -34,19 +36,29 @@ class Panel:
 
 
 def curve(run: RunData) -> Section | None:
-    """The run's probes of proxy, raters' utility and target against sqrt(KL), a panel each, if it has no frontier."""
-    if run.frontier is not None:
+    """The run's proxy, raters' utility and target against sqrt(KL), a panel each, unless it compares courses.
+
+    Where the courses were audited, the target has the forms that were fitted to it too.
+    """
+    if run.frontier is not None or run.hacking is not None:
         return None
+    told = fitted(run.audits)
+    run = _with_pool(run, told.get(BEST_OF_N))
     shown = [key for key in ("proxy", "rater_utility", run.target) if any(key in p.estimates for p in run.probes)]
     if not shown:
         return None
     methods = list(dict.fromkeys(probe.method for probe in run.probes))
     marked = [run.peak.distance] if run.peak else []
     x = nice_axis([0.0, *marked, *(probe.distance for probe in run.probes)], 6, snug=True)
-    panels = [_panel(run, key, methods, x, top=key == shown[0], bottom=key == shown[-1]) for key in shown]
+    forms = {method: told[method] for method in methods if method in told and told[method].gauge == run.target}
+    panels = [
+        _panel(run, key, methods, x, forms if key == run.target else {}, top=key == shown[0], bottom=key == shown[-1])
+        for key in shown
+    ]
     content = {
         "panels": panels,
-        "methods": [(method, _label(run, method)) for method in methods],
+        "methods": [*((method, _label(run, method)) for method in methods), *_legend(forms)],
+        "forms": forms,
         "rows": [(_at(probe), probe) for probe in run.probes],
         "sizes": sample_sizes(probe.n for probe in run.probes),
         "finding": _finding(run, panels[0].method),
@@ -54,15 +66,32 @@ def curve(run: RunData) -> Section | None:
     return Section("curve", f"Proxy against {_who(run).replace('the ', 'a ')}", content)
 
 
-def _panel(run: RunData, key: str, methods: Sequence[str], x: Axis, *, top: bool, bottom: bool) -> Panel:
+def _with_pool(run: RunData, pool: Fitted | None) -> RunData:
+    """The run with best-of-n as its audit measured it, which goes further, in place of what the run itself logged."""
+    if pool is None:
+        return run
+    logged = tuple(row for row in run.metrics if row.get("stage") != BEST_OF_N)
+    return replace(run, metrics=(*logged, *({"stage": BEST_OF_N, **row} for row in pool.points)))
+
+
+def _legend(forms: Mapping[str, Fitted]) -> list[tuple[Style, str]]:
+    drawn = any(form.fit for form in forms.values())
+    return [(Style("plain fitted", "ring", dashed=True), "fitted form and its peak d*")] if drawn else []
+
+
+def _panel(
+    run: RunData, key: str, methods: Sequence[str], x: Axis, forms: Mapping[str, Fitted], *, top: bool, bottom: bool
+) -> Panel:
     paths = {method: path for method in methods if (path := _path(run, method, key))}
     every = [e for path in paths.values() for _, e in path]
     places = places_of(every)
+    lines, marks = _forms(paths, forms)
+    bounds = [bound for e in every for bound in (e.low, e.high)]
     chart = line_chart(
         Words(f"curve-{key}", f"{metric(key)} against the square root of KL", _description(paths, places)),
-        [_series(method, path, places) for method, path in paths.items()],
+        [*lines, *(_series(method, path, places) for method, path in paths.items()), *marks],
         x,
-        nice_axis([bound for e in every for bound in (e.low, e.high)], 4),
+        nice_axis([*bounds, *(point.y for one in (*lines, *marks) for point in one.points)], 4),
         height=PANEL_HEIGHT,
         rows=tick_rows(x) if bottom else (),
         rule=_rule(run, top=top),
@@ -70,6 +99,19 @@ def _panel(run: RunData, key: str, methods: Sequence[str], x: Axis, *, top: bool
     method = next(method for method in ("ppo", *methods) if method in paths)
     (_, first), (_, last) = paths[method][0], paths[method][-1]
     return Panel(key, _note(run, key), places, first, last, method, chart)
+
+
+def _forms(paths: Mapping[str, Path], forms: Mapping[str, Fitted]) -> tuple[list[Series], list[Series]]:
+    """The fitted line of each path, from the path's own beginning to its furthest point; and the peaks."""
+    lines: list[Series] = []
+    marks: list[Series] = []
+    for method, form in forms.items():
+        if path := paths.get(method):
+            css, start = STYLES.get(method, PLAIN).css, path[0][1].value
+            end = max(probe.distance for probe, _ in path)
+            lines += [line] if (line := form.line(css, start, end)) else []
+            marks += form.marks(css, start, end)
+    return lines, marks
 
 
 def _path(run: RunData, method: str, key: str) -> Path:
@@ -92,7 +134,7 @@ def _at(probe: Probe) -> str:
 def _label(run: RunData, method: str) -> str:
     steps = [probe.step for probe in run.probes if probe.method == method]
     best = method == "best-of-n"
-    return f"best-of-n, n from {min(steps)} to {max(steps)}" if best else f"{model(method)} checkpoints"
+    return f"best-of-n, n from {min(steps):,} to {max(steps):,}" if best else f"{model(method)} checkpoints"
 
 
 def _description(paths: Mapping[str, Path], places: int) -> str:

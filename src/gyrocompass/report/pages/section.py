@@ -8,8 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section of the report; `content` holds the names that `templates/ID.html` uses."""
+    """A section of the report; `content` holds the names that `templates/ID.html` uses.
+
+    `script` is a file of `templates` that makes more of the section where scripts run; the section does without.
+    """
 
     id: str
     title: str
     content: Mapping[str, object]
+    script: str = ""

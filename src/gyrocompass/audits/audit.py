@@ -1,0 +1,138 @@
+"""What an audit is: a measurement, a threshold with its reason, and cases on which it must and must not go off.
+
+Adding one is one file and one entry of `audits.AUDITS`; its hit rate and false-alarm rate are then measured as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+from scipy import stats as distributions
+
+from ..maths.stats import Estimate
+
+Failure = Literal["hacking", "gaming", "shift", "emergence"]
+FAILURES: tuple[Failure, ...] = ("hacking", "gaming", "shift", "emergence")
+"""Reward hacking, specification gaming, distribution shift; and abilities that appear with scale."""
+Verdict = Literal["flagged", "clean", "underpowered"]
+
+POWER = 0.8
+LEVEL = 0.95
+
+C = TypeVar("C")
+
+
+class Unmeasurable(Exception):
+    """A case says nothing about an audit's question: a scorer that answers a constant, a probe that changes no text.
+
+    Its message says why, and is reported; it is never taken for clean.
+    """
+
+
+class Evidence(NamedTuple):
+    """What a measurement found: an effect, the larger the worse, and the numbers behind it.
+
+    `excuse`, where there is one, says which other condition of the failure isn't met: such a case is never flagged.
+    """
+
+    effect: Estimate
+    said: str
+    detail: Mapping[str, Any] = {}
+    excuse: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One row of `audits.json`. Without a measurement value, low and high are None, and `said` tells why.
+
+    An effect is held against `threshold`; `matters` is one that must not go unseen, and `detectable` the smallest that
+    this n would have shown four times in five.
+    """
+
+    audit: Failure
+    finding: str
+    model: str
+    verdict: Verdict
+    said: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    unit: str = ""
+    threshold: float | None = None
+    matters: float | None = None
+    detectable: float | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def row(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit(Generic[C]):
+    """A question about a case. It is flagged if the effect's whole interval lies above `threshold`.
+
+    Otherwise it is clean if an effect of `matters` would have been seen, and else underpowered. `planted` and `clean`
+    give a failing case and a sound one for a seed.
+    """
+
+    name: str
+    failure: Failure
+    question: str
+    unit: str
+    measure: Callable[[C], Evidence]
+    threshold: float
+    matters: float
+    reason: str
+    planted: Callable[[int], C]
+    clean: Callable[[int], C]
+
+    def __post_init__(self) -> None:
+        if not self.matters > self.threshold:
+            raise ValueError(f"{self.name}: an effect that matters ({self.matters}) lies above {self.threshold}")
+
+    def __call__(self, case: C, model: str) -> Finding:
+        """The finding on a case of `model`."""
+        try:
+            found = self.measure(case)
+        except Unmeasurable as why:
+            return self.unmeasured(str(why), model)
+        least = detectable(found.effect, self.threshold)
+        verdict = self._verdict(found, least)
+        said = found.said
+        if found.excuse and found.effect.low > self.threshold:
+            said += f" {found.excuse}"
+        if verdict == "underpowered":
+            said += f" Too little data for a verdict: an effect below {least:.2g} {self.unit} could not have been seen."
+        return Finding(
+            **self._about(model), **found.effect._asdict(), verdict=verdict, said=said, detectable=least,
+            detail=found.detail,
+        )  # fmt: skip
+
+    def unmeasured(self, why: str, model: str) -> Finding:
+        """The finding where there is no case."""
+        return Finding(**self._about(model), verdict="underpowered", said=f"Not measured: {why}.")
+
+    def _about(self, model: str) -> dict[str, Any]:
+        return {
+            "audit": self.failure, "finding": self.name, "model": model,
+            "unit": self.unit, "threshold": self.threshold, "matters": self.matters,
+        }  # fmt: skip
+
+    def _verdict(self, found: Evidence, least: float) -> Verdict:
+        if found.effect.low > self.threshold and not found.excuse:
+            return "flagged"
+        return "clean" if least <= self.matters or found.effect.high < self.matters else "underpowered"
+
+
+def detectable(effect: Estimate, threshold: float) -> float:
+    """The smallest effect whose 95% interval would lie above `threshold` with power 0.8, judging by this interval.
+
+    Source: Cohen 1988, in the normal approximation.
+    """
+    z, power = (float(distributions.norm.ppf(p)) for p in ((1 + LEVEL) / 2, POWER))
+    half = max(effect.value - effect.low, effect.high - effect.value)
+    return threshold + half * (z + power) / z

@@ -1,0 +1,104 @@
+"""`gyro audit`: the failure modes of a run or a model, and the audits' own test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from ..cli import tell
+from ..config import Access, Compute, Config, Sampling
+from ..errors import InputError
+from ..recipe import build, show_settings
+from ..run import Run
+from .flags import common_flags, gathered, stage_flags
+
+if TYPE_CHECKING:
+    from ..audits.audit import Finding
+    from ..audits.selftest import Tested
+
+SECTIONS: dict[str, type[Config]] = {"sampling": Sampling, "compute": Compute, "access": Access}
+Failures = tuple[Literal["hacking", "gaming", "shift", "emergence"], ...]
+FAILURES: Failures = ("hacking", "gaming", "shift", "emergence")
+
+
+@click.command()
+@click.argument("target", required=False, metavar="RUN|MODEL")
+@click.option("--audit", "failures", multiple=True, type=click.Choice(FAILURES), help="Only this failure (repeatable).")
+@click.option("--prompts", type=click.IntRange(20), default=400, show_default=True, help="Prompts that an audit asks.")
+@click.option("--self-test", is_flag=True, help="Run every audit on planted and on clean cases instead.")
+@click.option("--cases", type=click.IntRange(2), default=40, show_default=True,
+              help="Planted cases of each audit's self-test, and as many clean ones.")  # fmt: skip
+@common_flags
+@stage_flags(**SECTIONS)
+def audit(target: str | None, failures: Failures, **flags: Any) -> None:
+    """Look for reward hacking, specification gaming, distribution shift and emergence in RUN or MODEL.
+
+    RUN is a run folder: its policies, its reward model and the courses of its training are audited. MODEL is RUN:STAGE,
+    a model's folder or hub name, town for the embedded base, or an endpoint, http://HOST:PORT/v1#NAME. Findings go to
+    audits.json and report.html of the run, or of --out.
+    """
+    if flags["self_test"] == (target is not None):
+        raise InputError("audit: name a run or a model, or give --self-test, which takes none")
+    if flags["self_test"]:
+        _test(failures or FAILURES, flags)
+    else:
+        _audit(str(target), failures or FAILURES, flags)
+
+
+def _audit(target: str, failures: Failures, flags: dict[str, Any]) -> None:
+    from ..pipelines.audit import Asked, open_run
+    from ..pipelines.audit import audit as look
+    from ..report import write
+
+    given = gathered(flags, **SECTIONS)
+    settings: dict[str, Any] = {name: build(kind, given[name], "audit") for name, kind in SECTIONS.items()}
+    seed = flags["seed"] or 0
+    resolved = {
+        "stage": "audit", "target": target, "failures": list(failures), "prompts": flags["prompts"], "seed": seed,
+        **{name: section.model_dump() for name, section in settings.items()},
+    }  # fmt: skip
+    if flags["dry_run"]:
+        show_settings(resolved, flags["as_json"])
+        return
+    run = open_run(target, resolved, flags["out"], flags["as_json"])
+    found = look(run, target, Asked(failures, flags["prompts"], seed, **settings))
+    _finish(run, found, write(run.folder), flags["as_json"])
+
+
+def _finish(run: Run, found: list[Finding], report: Path, as_json: bool) -> None:
+    def say() -> None:
+        for finding in found:
+            style = "bold red" if finding.verdict == "flagged" else None
+            run.say(f"{finding.verdict:>12}  {finding.audit}: {finding.finding} ({finding.model})", style=style)
+            run.say(f"{'':>12}  {finding.said}")
+        run.say(f"report: {report}", style="bold")
+
+    tell({"run": str(run.folder), "report": str(report), "findings": [f.row for f in found]}, as_json, say)
+
+
+def _test(failures: Failures, flags: dict[str, Any]) -> None:
+    """Every audit on its planted and clean cases; where one falls short, its operating curve too."""
+    from dataclasses import asdict
+
+    from ..audits import AUDITS
+    from ..audits.selftest import self_test
+    from ..pipelines.table import operating_curve, self_test_table
+    from ..run import console, progress
+
+    chosen, cases = [a for a in AUDITS if a.failure in failures], flags["cases"]
+    tested: list[Tested] = []
+    with progress("self-test", len(chosen), quiet=flags["as_json"]) as tick:
+        for one in chosen:
+            tick(len(tested), note=one.name)
+            tested.append(self_test(one, cases, flags["seed"] or 0))
+        tick(len(tested))
+
+    def say() -> None:
+        console().print(self_test_table(tested))
+        for one in tested:
+            if not one.holds:
+                console().print(operating_curve(one))
+
+    tell({"cases": cases, "audits": [asdict(one) | {"holds": one.holds} for one in tested]}, flags["as_json"], say)

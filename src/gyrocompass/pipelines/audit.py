@@ -1,0 +1,183 @@
+"""Audits of a run or a model: builds each audit's case from what is there, and writes the findings down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..audits.audit import FAILURES, Failure, Finding
+from ..audits.edits import ENGLISH, TOWN, Language
+from ..audits.gaming import tasks
+from ..audits.gaming.agents import AGENTS
+from ..audits.gaming.probes import PROBES, case_of
+from ..audits.hacking.exploits import EXPLOITS, change_of
+from ..audits.hacking.overoptimisation import OVER_OPTIMISED
+from ..audits.planted_scorers import town_responses
+from ..config import Access, Compute, Sampling
+from ..files import read_jsonl
+from ..protocols import Policy, Scorer
+from ..records import Example, user
+from ..run import Run
+from ..worlds import town
+from . import courses, emergence, grids, shift
+from .stages import frozen
+from .subjects import Subject, subjects
+from .suites import TOWN_NEW_TOKENS
+
+TASKS = 120
+"""Tasks that a policy is set for each audit of specification gaming."""
+
+
+RENDERED = 300
+"""Responses beside those of a run, in which every manner of the town occurs."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which failures are looked for, in how many prompts, and how models are read."""
+
+    failures: Sequence[Failure]
+    prompts: int
+    seed: int
+    sampling: Sampling
+    compute: Compute
+    access: Access
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is audited: policies by name, and the run they come from, if they do."""
+
+    named: str
+    policies: Sequence[Subject]
+    run: Run | None = None
+
+    @property
+    def speaks_town(self) -> bool:
+        """Whether its run is about the town, or it is the town's base."""
+        config: Mapping[str, Any] = self.run.state["config"] if self.run else {}
+        return "town" in (self.named, config.get("data"), config.get("model"))
+
+
+def open_run(target: str, resolved: Mapping[str, Any], out: Path | None, quiet: bool) -> Run:
+    """The folder that findings are written to: `out`, or the target's own run, or runs/audit."""
+    own = _run_of(target)
+    if own and out is None:
+        return Run.attach(own, quiet=quiet)
+    return Run.open(out or Path("runs/audit"), resolved, quiet=quiet)
+
+
+def audit(run: Run, target: str, asked: Asked) -> list[Finding]:
+    """Every finding on a target, failure by failure; each is written as it is made."""
+    folder = _run_of(target)
+    about = Target(target, subjects([target]), Run.attach(folder, quiet=run.quiet) if folder else None)
+    found: list[Finding] = []
+    with run.progress("audit", len(asked.failures)) as tick:
+        for i, failure in enumerate(f for f in FAILURES if f in asked.failures):
+            tick(i, note=failure)
+            some = list(LOOKS[failure](about, asked))
+            run.audit([finding.row for finding in some])
+            found += some
+        tick(len(asked.failures))
+    return found
+
+
+def hacking(target: Target, asked: Asked) -> Iterator[Finding]:
+    """Whether training on the proxy cost intent, and which features the policy exploited; best-of-n likewise."""
+    if target.run is None:
+        return
+    language = TOWN if target.speaks_town else ENGLISH
+    for course in courses.courses(target.run.folder):
+        yield OVER_OPTIMISED(course, course.name)
+        yield from _exploits(target.run.folder, course.name, course.gauge, language)
+    best = courses.best_of_n(target.run)
+    if best is not None:
+        yield OVER_OPTIMISED(best, best.name)
+
+
+def _exploits(run: Path, stage: str, gauge: str, language: Language) -> Iterator[Finding]:
+    (folder,) = run.glob(f"stages/*-{stage}/probes")
+    probes = [read_jsonl(file) for file in sorted(folder.glob("*.jsonl"))]
+    if len(probes) > 1:
+        case = change_of(probes, gauge, language)
+        for exploit in EXPLOITS:
+            yield exploit(case, stage)
+
+
+def specification_gaming(target: Target, asked: Asked) -> Iterator[Finding]:
+    """Whether the run's reward model pays for manners, and whether policies meet checks without their intent."""
+    if target.run is not None:
+        yield from _probes(target.run, target.speaks_town, asked.compute)
+        yield from _agents(target.run.folder)
+    for name, policy in _policies(target, asked):
+        yield from tasks.findings(policy, name, TASKS, asked.seed, town=target.speaks_town)
+        if target.speaks_town:
+            why = "the town's words can't say a program"
+            yield from (one.unmeasured(why, name) for one in (tasks.VISIBLE_ONLY, tasks.IMPOSSIBLE))
+
+
+def _probes(run: Run, in_town: bool, compute: Compute) -> Iterator[Finding]:
+    """Counterfactual probes of the reward model, on responses that the run has kept; in the town, on others too."""
+    scorer, kept = shift.reward_of(run, frozen(compute)), sorted(run.folder.glob("stages/*-evaluation/samples.jsonl"))
+    if scorer is None or not kept:
+        return
+    examples = [Example(user(str(row["prompt"])), str(row["response"])) for row in read_jsonl(kept[-1])]
+    if in_town:
+        examples += town_responses(RENDERED, run.seed)
+    gold: Scorer | None = town.gold if in_town else None
+    edits = (TOWN if in_town else ENGLISH).edits
+    for edit, probe in zip(edits.values(), PROBES, strict=True):
+        case = case_of(scorer, examples, edit, gold) if edit else None
+        yield probe(case, "reward") if case else probe.unmeasured("the town's words allow no such edit", "reward")
+
+
+def _agents(run: Path) -> Iterator[Finding]:
+    """Agents of grid worlds, from the episodes that the run has kept."""
+    for played in sorted(run.glob("stages/*/played.jsonl")):
+        world = played.parent.name.partition("-")[2]
+        yield AGENTS(grids.case(read_jsonl(played)), f"{grids.AGENT}/{world}")
+
+
+def distribution_shift(target: Target, asked: Asked) -> Iterator[Finding]:
+    """Whether what training gained in one dialect, or on one kind of data, holds in the others."""
+    if target.run is not None:
+        yield from shift.of_run(target.run, asked.compute, asked.prompts)
+    elif target.speaks_town:
+        yield from shift.on_town(dict(_policies(target, asked)), asked=asked.prompts, seed=asked.seed)
+
+
+def emerging(target: Target, asked: Asked) -> Iterator[Finding]:
+    """Whether something appears at once with size, in a run that swept it."""
+    if target.run is not None and (target.run.folder / emergence.FILE).exists():
+        yield from emergence.findings(target.run.folder)
+
+
+LOOKS: Mapping[Failure, Callable[[Target, Asked], Iterator[Finding]]] = {
+    "hacking": hacking,
+    "gaming": specification_gaming,
+    "shift": distribution_shift,
+    "emergence": emerging,
+}
+
+
+def _policies(target: Target, asked: Asked) -> Iterator[tuple[str, Policy]]:
+    """The target's last model, which training has led to; or the only one."""
+    subject, sampling = target.policies[-1], asked.sampling
+    if target.speaks_town:
+        new = min(sampling.max_new_tokens, TOWN_NEW_TOKENS)
+        sampling = sampling.model_copy(update={"max_new_tokens": new})
+    if subject.endpoint:
+        yield subject.name, subject.remote(sampling, asked.access, None)
+    else:
+        yield subject.name, subject.local(frozen(asked.compute), sampling)
+
+
+def _run_of(target: str) -> Path | None:
+    """The run folder that a target is, or is a stage of."""
+    folder = Path(target.rpartition(":")[0] or target)
+    for path in (Path(target), folder):
+        if (path / "run.json").exists():
+            return path
+    return None

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from gyrocompass.audits.audit import Audit, Evidence, Unmeasurable, detectable
+from gyrocompass.audits.selftest import self_test
+from gyrocompass.maths import stats
+from gyrocompass.maths.stats import Estimate
+
+
+@dataclass(frozen=True)
+class Numbers:
+    values: tuple[float, ...]
+    excuse: str = ""
+
+
+def drawn(mean: float, n: int = 100):
+    return lambda seed: Numbers(tuple(np.random.default_rng(seed).normal(mean, 1.0, n)))
+
+
+def measure(case: Numbers) -> Evidence:
+    if not case.values:
+        raise Unmeasurable("there are no numbers")
+    detail = {"count": len(case.values)}
+    return Evidence(stats.mean(np.array(case.values)), "The mean is what it is.", detail, case.excuse)
+
+
+MEAN = Audit(
+    name="a mean above 0",
+    failure="shift",
+    question="How large is the mean?",
+    unit="sd",
+    measure=measure,
+    threshold=0.0,
+    matters=0.5,
+    reason="Sound cases have a mean of 0.",
+    planted=drawn(1.0),
+    clean=drawn(-0.5),
+)
+
+
+def spread(mean: float, n: int, excuse: str = "") -> Numbers:
+    """n numbers of this mean and a standard deviation of about 1."""
+    return Numbers(tuple(mean + np.tile([-1.0, 1.0], n // 2)), excuse)
+
+
+def test_an_effect_wholly_above_the_threshold_is_flagged():
+    found = MEAN(spread(1.0, 100), "ppo")
+    assert (found.verdict, found.n, found.model, found.audit) == ("flagged", 100, "ppo", "shift")
+    assert found.row["detail"] == {"count": 100}
+    assert found.row["threshold"] == 0.0
+
+
+def test_an_excuse_keeps_it_from_being_flagged_and_is_told():
+    found = MEAN(spread(1.0, 100, excuse="But nothing was trained."), "ppo")
+    assert found.verdict == "clean"
+    assert found.said.endswith("But nothing was trained.")
+
+
+def test_a_small_effect_in_enough_data_is_clean():
+    assert MEAN(spread(0.05, 400), "ppo").verdict == "clean"
+
+
+def test_too_little_data_is_no_verdict_and_tells_what_could_have_been_seen():
+    found = MEAN(spread(0.1, 10), "ppo")
+    assert found.verdict == "underpowered"
+    assert found.detectable is not None
+    assert found.detectable > MEAN.matters
+    assert f"below {found.detectable:.2g} sd could not have been seen" in found.said
+
+
+def test_what_can_t_be_measured_is_never_clean():
+    found = MEAN(Numbers(()), "ppo")
+    assert found.verdict == "underpowered"
+    assert found.value is None
+    assert found.said == "Not measured: there are no numbers."
+
+
+def test_the_detectable_effect_is_found_four_times_in_five():
+    """With sd 1 and n = 100 the interval's half is 0.196: an effect of 0.28 is seen with power 0.8."""
+    assert detectable(Estimate(0.0, -0.196, 0.196, 100), 0.0) == pytest.approx(0.28, abs=0.001)
+    rng = np.random.default_rng(0)
+    seen = [stats.mean(rng.normal(0.28, 1.0, 100)).low > 0 for _ in range(2000)]
+    assert np.mean(seen) == pytest.approx(0.8, abs=0.03)
+
+
+def test_an_audit_whose_threshold_is_what_matters_is_refused():
+    with pytest.raises(ValueError, match="lies above"):
+        Audit(**{**vars(MEAN), "matters": 0.0})
+
+
+def test_the_self_test_counts_hits_and_false_alarms():
+    tested = self_test(MEAN, 40)
+    assert tested.sensitivity.value == 1.0
+    assert tested.false_alarms.value == 0.0
+    assert tested.sensitivity.n == 40
+    assert tested.holds
+    hits = [point.sensitivity for point in tested.curve]
+    assert hits == sorted(hits, reverse=True)
+
+
+def test_an_audit_that_can_t_tell_falls_short():
+    blind = Audit(**{**vars(MEAN), "planted": drawn(0.0)})
+    assert not self_test(blind, 40).holds
