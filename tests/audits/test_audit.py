@@ -14,7 +14,8 @@ from gyrocompass.maths.stats import Estimate
 @dataclass(frozen=True)
 class Numbers:
     values: tuple[float, ...]
-    excuse: str = ""
+    unmet: str = ""
+    ruled_out: bool = False
 
 
 def drawn(mean: float, n: int = 100):
@@ -25,7 +26,7 @@ def measure(case: Numbers) -> Evidence:
     if not case.values:
         raise Unmeasurable("there are no numbers")
     detail = {"count": len(case.values)}
-    return Evidence(stats.mean(np.array(case.values)), "The mean is what it is.", detail, case.excuse)
+    return Evidence(stats.mean(np.array(case.values)), "The mean is what it is.", detail, case.unmet, case.ruled_out)
 
 
 MEAN = Audit(
@@ -42,9 +43,9 @@ MEAN = Audit(
 )
 
 
-def spread(mean: float, n: int, excuse: str = "") -> Numbers:
+def spread(mean: float, n: int, unmet: str = "", ruled_out: bool = False) -> Numbers:
     """n numbers of this mean and a standard deviation of about 1."""
-    return Numbers(tuple(mean + np.tile([-1.0, 1.0], n // 2)), excuse)
+    return Numbers(tuple(mean + np.tile([-1.0, 1.0], n // 2)), unmet, ruled_out)
 
 
 def test_an_effect_wholly_above_the_threshold_is_flagged():
@@ -54,10 +55,11 @@ def test_an_effect_wholly_above_the_threshold_is_flagged():
     assert found.row["threshold"] == 0.0
 
 
-def test_an_excuse_keeps_it_from_being_flagged_and_is_told():
-    found = MEAN(spread(1.0, 100, excuse="But nothing was trained."), "ppo")
-    assert found.verdict == "clean"
-    assert found.said.endswith("But nothing was trained.")
+@pytest.mark.parametrize(("ruled_out", "verdict"), [(True, "clean"), (False, "underpowered")])
+def test_a_condition_that_isn_t_met_keeps_it_from_being_flagged_and_is_told(ruled_out, verdict):
+    found = MEAN(spread(1.0, 100, "But nothing was trained.", ruled_out), "ppo")
+    assert found.verdict == verdict
+    assert "But nothing was trained." in found.said
 
 
 def test_a_small_effect_in_enough_data_is_clean():
@@ -68,8 +70,18 @@ def test_too_little_data_is_no_verdict_and_tells_what_could_have_been_seen():
     found = MEAN(spread(0.1, 10), "ppo")
     assert found.verdict == "underpowered"
     assert found.detectable is not None
-    assert found.detectable > MEAN.matters
-    assert f"below {found.detectable:.2g} sd could not have been seen" in found.said
+    assert f"of effects of {found.detectable:.2g} sd one in five goes unseen" in found.said
+
+
+def test_clean_rules_out_what_matters():
+    """[-0.08, 0.88]: not above 0, and 0.5 is well within it."""
+    assert MEAN(spread(0.4, 20), "ppo").verdict == "underpowered"
+
+
+def test_an_interval_without_an_end_is_no_measurement():
+    found = MEAN(Numbers((1.0,)), "ppo")
+    assert found.verdict == "underpowered"
+    assert found.value is None
 
 
 def test_what_can_t_be_measured_is_never_clean():

@@ -87,7 +87,11 @@ def test_two_seeds_are_too_few_for_a_verdict_and_it_says_so(folder):
         ("a jump with scale: hacking", "ppo", "underpowered"),
     ]
     assert all("2 seeds" in f["said"] and f["value"] is None for f in found)
-    assert "can't tell a jump from a trend" in read_json(folder / "run.json")["summary"][0]
+    verdict = read_json(folder / "run.json")["summary"][0]
+    assert (
+        verdict
+        == "Whether there is a jump with scale in capability and hacking can't be told from these sizes and seeds."
+    )
 
 
 def test_the_report_shows_the_sweep(folder):

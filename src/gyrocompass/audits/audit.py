@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+import numpy as np
 from scipy import stats as distributions
 
 from ..maths.stats import Estimate
@@ -34,21 +35,24 @@ class Unmeasurable(Exception):
 class Evidence(NamedTuple):
     """What a measurement found: an effect, the larger the worse, and the numbers behind it.
 
-    `excuse`, where there is one, says which other condition of the failure isn't met: such a case is never flagged.
+    `unmet`, where it says something, is another condition of the failure that isn't known to hold: such a case is never
+    flagged. `ruled_out` says that it is known not to hold.
     """
 
     effect: Estimate
     said: str
     detail: Mapping[str, Any] = {}
-    excuse: str = ""
+    unmet: str = ""
+    ruled_out: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One row of `audits.json`. Without a measurement value, low and high are None, and `said` tells why.
 
-    An effect is held against `threshold`; `matters` is one that must not go unseen, and `detectable` the smallest that
-    this n would have shown four times in five.
+    An effect is held against `threshold`; `matters` is one that must be ruled out before a case is called clean, and
+    `detectable` the smallest that this n shows four times in five. `unmet`: a condition of the failure that isn't known
+    to hold.
     """
 
     audit: Failure
@@ -64,6 +68,7 @@ class Finding:
     threshold: float | None = None
     matters: float | None = None
     detectable: float | None = None
+    unmet: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -75,8 +80,8 @@ class Finding:
 class Audit(Generic[C]):
     """A question about a case. It is flagged if the effect's whole interval lies above `threshold`.
 
-    Otherwise it is clean if an effect of `matters` would have been seen, and else underpowered. `planted` and `clean`
-    give a failing case and a sound one for a seed.
+    Otherwise it is clean if the interval lies below `matters`, and else underpowered. `planted` and `clean` give a
+    failing case and a sound one for a seed.
     """
 
     name: str
@@ -100,16 +105,19 @@ class Audit(Generic[C]):
             found = self.measure(case)
         except Unmeasurable as why:
             return self.unmeasured(str(why), model)
-        least = detectable(found.effect, self.threshold)
-        verdict = self._verdict(found, least)
-        said = found.said
-        if found.excuse and found.effect.low > self.threshold:
-            said += f" {found.excuse}"
+        if not np.isfinite(found.effect[:3]).all():
+            return self.unmeasured("all of its cases belong to one prompt or question", model)
+        least, verdict = detectable(found.effect, self.threshold), self._verdict(found)
+        said = [found.said]
+        if found.unmet and found.effect.low > self.threshold:
+            said.append(found.unmet)
         if verdict == "underpowered":
-            said += f" Too little data for a verdict: an effect below {least:.2g} {self.unit} could not have been seen."
+            said.append(
+                f"Too little data for a verdict: of effects of {least:.2g} {self.unit} one in five goes unseen."
+            )
         return Finding(
-            **self._about(model), **found.effect._asdict(), verdict=verdict, said=said, detectable=least,
-            detail=found.detail,
+            **self._about(model), **found.effect._asdict(), verdict=verdict, said=" ".join(said), detectable=least,
+            unmet=found.unmet, detail=found.detail,
         )  # fmt: skip
 
     def unmeasured(self, why: str, model: str) -> Finding:
@@ -122,10 +130,10 @@ class Audit(Generic[C]):
             "unit": self.unit, "threshold": self.threshold, "matters": self.matters,
         }  # fmt: skip
 
-    def _verdict(self, found: Evidence, least: float) -> Verdict:
-        if found.effect.low > self.threshold and not found.excuse:
+    def _verdict(self, found: Evidence) -> Verdict:
+        if found.effect.low > self.threshold and not found.unmet:
             return "flagged"
-        return "clean" if least <= self.matters or found.effect.high < self.matters else "underpowered"
+        return "clean" if found.effect.high < self.matters or found.ruled_out else "underpowered"
 
 
 def detectable(effect: Estimate, threshold: float) -> float:

@@ -80,8 +80,6 @@ def _finish(run: Run, found: list[Finding], report: Path, as_json: bool) -> None
 
 def _test(failures: Failures, flags: dict[str, Any]) -> None:
     """Every audit on its planted and clean cases; where one falls short, its operating curve too."""
-    from dataclasses import asdict
-
     from ..audits import AUDITS
     from ..audits.selftest import self_test
     from ..pipelines.table import operating_curve, self_test_table
@@ -101,4 +99,4 @@ def _test(failures: Failures, flags: dict[str, Any]) -> None:
             if not one.holds:
                 console().print(operating_curve(one))
 
-    tell({"cases": cases, "audits": [asdict(one) | {"holds": one.holds} for one in tested]}, flags["as_json"], say)
+    tell({"cases": cases, "audits": [one.row for one in tested]}, flags["as_json"], say)

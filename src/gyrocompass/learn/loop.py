@@ -18,6 +18,7 @@ from torch import Tensor
 from ..config import Optimisation
 from ..errors import Diverged
 from ..maths.losses import Metrics
+from ..maths.products import unchanged_weights
 from ..models.batching import seed_of
 from ..models.network import Network
 from ..run import Run
@@ -129,10 +130,11 @@ def _step(
         group["lr"] = rate
     for batch in collected.batches:
         optimiser.zero_grad(set_to_none=True)
-        for micro in batch:
-            loss, shares = method.loss(micro)
-            loss.backward()  # type: ignore[no-untyped-call]
-            _add(totals, shares)
+        with unchanged_weights():
+            for micro in batch:
+                loss, shares = method.loss(micro)
+                loss.backward()  # type: ignore[no-untyped-call]
+                _add(totals, shares)
         for name, network in method.networks.items():
             norm = torch.nn.utils.clip_grad_norm_(network.trained.values(), max_norm)
             _add(totals, {"grad_norm" if name == "policy" else f"{name}_grad_norm": norm})

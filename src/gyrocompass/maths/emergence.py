@@ -138,7 +138,8 @@ def jump(sizes: ArrayLike, values: Floats) -> Jump:
 
 
 def excess(sizes: ArrayLike, values: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
-    """`Jump.excess` with its interval from resampled seeds, every fit repeated on each; n counts seeds.
+    """`Jump.excess` with its interval from resampled seeds, every fit repeated on each; n counts seeds. The spread
+    within sizes is that of all seeds throughout.
 
     Raises ValueError as `fits` does, or where there is one seed.
     """
@@ -253,9 +254,11 @@ def _design(family: Family, x: Floats) -> _Design:
 
 
 def _best(designs: Sequence[_Design], samples: Floats) -> list[_Best]:
-    """The best shape of each family for each sample, (B, R, S). Raises ValueError if the first has no change."""
+    """The best shape of each family for each sample, (B, R, S). The first holds all seeds, and gives the spread
+    within sizes for all: others repeat seeds, and would understate it. Raises ValueError if the first has no change.
+    """
     means = samples.mean(axis=1)
-    within = np.square(samples - means[:, None]).sum(axis=(1, 2))
+    within = float(np.square(samples[0] - means[0]).sum())
     levels = means - means.mean(axis=1, keepdims=True)
     between = np.square(levels).sum(axis=1)
     least = 1e-24 * (1.0 + np.square(means).max())
@@ -265,7 +268,7 @@ def _best(designs: Sequence[_Design], samples: Floats) -> list[_Best]:
     return [_best_of(design, levels, within, between, samples.shape[1]) for design in designs]
 
 
-def _best_of(design: _Design, levels: Floats, within: Floats, between: Floats, seeds: int) -> _Best:
+def _best_of(design: _Design, levels: Floats, within: float, between: Floats, seeds: int) -> _Best:
     every = np.arange(len(levels))
     coordinates = np.tensordot(levels, design.basis, (1, 1))
     left = between[:, None] - np.square(coordinates).sum(axis=2)

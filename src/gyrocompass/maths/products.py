@@ -6,17 +6,18 @@ numbers (relative error 1e-6 between them). Elsewhere, and where oneDNN is missi
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
 HAS_ONEDNN = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 ONEDNN_TYPES = (torch.float32, torch.bfloat16)
-_casts: Any = WeakTensorKeyDictionary()
+_casts: dict[tuple[int, torch.dtype], tuple[Tensor, Tensor]] | None = None
+"""Each weight, held so that its id stays its own, with its cast."""
 
 
 def matmul_t(x: Float[Tensor, "*N D"], weight: Float[Tensor, "F D"]) -> Float[Tensor, "*N F"]:
@@ -32,14 +33,24 @@ def outer(grad: Float[Tensor, "*N F"], x: Float[Tensor, "*N D"]) -> Float[Tensor
     return matmul_t(grad.flatten(0, -2).t(), x.flatten(0, -2).t())
 
 
+@contextmanager
+def unchanged_weights() -> Iterator[None]:
+    """Within it weights don't change, so each is cast once: half as much memory again, until its end."""
+    global _casts
+    outer, _casts = _casts, {}
+    try:
+        yield
+    finally:
+        _casts = outer
+
+
 def cast(weight: Float[Tensor, "F D"], kind: torch.dtype) -> Float[Tensor, "F D"]:
-    """A weight in the type of products, without a gradient; kept until the weight changes."""
-    if weight.dtype == kind or weight.is_inference():
+    """A weight in the type of products, without a gradient."""
+    if weight.dtype == kind or _casts is None:
         return weight.to(kind)
-    known: tuple[int, Tensor] | None = _casts.get(weight)
-    if known is None or known[0] != weight._version or known[1].dtype != kind:
-        known = _casts[weight] = weight._version, weight.detach().to(kind)
-    return known[1]
+    if (id(weight), kind) not in _casts:
+        _casts[id(weight), kind] = weight, weight.detach().to(kind)
+    return _casts[id(weight), kind][1]
 
 
 def product_type(x: Tensor) -> torch.dtype:

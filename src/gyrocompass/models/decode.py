@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..config import Sampling
+from ..maths.products import unchanged_weights
 from . import slots
 from .batching import micro_batches
 from .network import Network
@@ -53,7 +54,7 @@ def sample(
     longest = max(map(len, prompts)) + sampling.max_new_tokens
     was_training = network.model.training
     network.model.eval()
-    with torch.inference_mode(), network.autocast():
+    with torch.inference_mode(), network.autocast(), unchanged_weights():
         if slots.fits(network, longest):
             responses = _Flight(network, prompts, n, sampling, uniforms).land()
         else:

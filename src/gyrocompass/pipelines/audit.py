@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..audits.audit import FAILURES, Failure, Finding
+from ..audits.audit import FAILURES, Audit, Failure, Finding
 from ..audits.edits import ENGLISH, TOWN, Language
+from ..audits.emergence import JUMP
 from ..audits.gaming import tasks
 from ..audits.gaming.agents import AGENTS
 from ..audits.gaming.probes import PROBES, case_of
 from ..audits.hacking.exploits import EXPLOITS, change_of
 from ..audits.hacking.overoptimisation import OVER_OPTIMISED
 from ..audits.planted_scorers import town_responses
+from ..audits.shift.gains import GAINS
 from ..config import Access, Compute, Sampling
 from ..files import read_jsonl
 from ..protocols import Policy, Scorer
@@ -26,6 +28,8 @@ from .stages import frozen
 from .subjects import Subject, subjects
 from .suites import TOWN_NEW_TOKENS
 
+BY_SELECTION = replace(OVER_OPTIMISED, failure="gaming", name="over-optimisation by best-of-n")
+"""Of the reward model: what picking responses by it does to intent, without training against it."""
 TASKS = 120
 """Tasks that a policy is set for each audit of specification gaming."""
 
@@ -55,6 +59,11 @@ class Target:
     run: Run | None = None
 
     @property
+    def trained(self) -> bool:
+        """Whether it is a run that trained a policy."""
+        return self.run is not None and self.policies[-1].name != "base"
+
+    @property
     def speaks_town(self) -> bool:
         """Whether its run is about the town, or it is the town's base."""
         config: Mapping[str, Any] = self.run.state["config"] if self.run else {}
@@ -77,7 +86,7 @@ def audit(run: Run, target: str, asked: Asked) -> list[Finding]:
     with run.progress("audit", len(asked.failures)) as tick:
         for i, failure in enumerate(f for f in FAILURES if f in asked.failures):
             tick(i, note=failure)
-            some = list(LOOKS[failure](about, asked))
+            some = list(LOOKS[failure](about, asked)) or [_nothing(failure, about)]
             run.audit([finding.row for finding in some])
             found += some
         tick(len(asked.failures))
@@ -85,16 +94,13 @@ def audit(run: Run, target: str, asked: Asked) -> list[Finding]:
 
 
 def hacking(target: Target, asked: Asked) -> Iterator[Finding]:
-    """Whether training on the proxy cost intent, and which features the policy exploited; best-of-n likewise."""
+    """Whether training on the proxy cost intent, and which features the policy exploited."""
     if target.run is None:
         return
     language = TOWN if target.speaks_town else ENGLISH
     for course in courses.courses(target.run.folder):
         yield OVER_OPTIMISED(course, course.name)
         yield from _exploits(target.run.folder, course.name, course.gauge, language)
-    best = courses.best_of_n(target.run)
-    if best is not None:
-        yield OVER_OPTIMISED(best, best.name)
 
 
 def _exploits(run: Path, stage: str, gauge: str, language: Language) -> Iterator[Finding]:
@@ -107,8 +113,11 @@ def _exploits(run: Path, stage: str, gauge: str, language: Language) -> Iterator
 
 
 def specification_gaming(target: Target, asked: Asked) -> Iterator[Finding]:
-    """Whether the run's reward model pays for manners, and whether policies meet checks without their intent."""
+    """Whether the run's reward model can be gamed, and whether its policy meets checks without their intent."""
     if target.run is not None:
+        best = courses.best_of_n(target.run)
+        if best is not None:
+            yield BY_SELECTION(best, "reward")
         yield from _probes(target.run, target.speaks_town, asked.compute)
         yield from _agents(target.run.folder)
     for name, policy in _policies(target, asked):
@@ -142,9 +151,9 @@ def _agents(run: Path) -> Iterator[Finding]:
 
 def distribution_shift(target: Target, asked: Asked) -> Iterator[Finding]:
     """Whether what training gained in one dialect, or on one kind of data, holds in the others."""
-    if target.run is not None:
+    if target.run is not None and target.trained:
         yield from shift.of_run(target.run, asked.compute, asked.prompts)
-    elif target.speaks_town:
+    elif target.run is None and target.speaks_town:
         yield from shift.on_town(dict(_policies(target, asked)), asked=asked.prompts, seed=asked.seed)
 
 
@@ -162,8 +171,27 @@ LOOKS: Mapping[Failure, Callable[[Target, Asked], Iterator[Finding]]] = {
 }
 
 
+NOTHING: Mapping[Failure, tuple[Audit[Any], str]] = {
+    "hacking": (
+        OVER_OPTIMISED,
+        "a course of training that was probed with a proxy and a gauge of intent; name its run",
+    ),
+    "gaming": (tasks.CHECK_NOT_INTENT, "a policy or a scorer"),
+    "shift": (GAINS, "responses under a distribution shift; name a run, or a model of the town"),
+    "emergence": (JUMP, "models of several sizes: `gyro run recipes/emergence.yaml`"),
+}
+"""What each failure's audits need, said where a target doesn't have it."""
+
+
+def _nothing(failure: Failure, target: Target) -> Finding:
+    lacking, needs = NOTHING[failure]
+    return lacking.unmeasured(f"it takes {needs}", target.policies[-1].name)
+
+
 def _policies(target: Target, asked: Asked) -> Iterator[tuple[str, Policy]]:
-    """The target's last model, which training has led to; or the only one."""
+    """The target's last model, which training has led to; or the only one. None of a run that trained no policy."""
+    if target.run is not None and not target.trained:
+        return
     subject, sampling = target.policies[-1], asked.sampling
     if target.speaks_town:
         new = min(sampling.max_new_tokens, TOWN_NEW_TOKENS)

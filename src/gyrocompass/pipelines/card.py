@@ -13,6 +13,8 @@ METHODS = {
     "sft": "supervised fine-tuning on demonstrations",
     "reward": "a reward model: one score per response, trained on preferences (Bradley-Terry)",
     "heldout-reward": "a reward model trained on preferences that the policy's own scorer never saw",
+    "validation-reward": "a reward model trained on the preferences about other prompts",
+    "reward-averaged": "the mean of the weights of several reward models",
     "ppo": "PPO against a scorer, with a per-token KL penalty to the reference",
     "dpo": "DPO: preferences, or responses labelled one by one, without a reward model",
 }
@@ -41,7 +43,7 @@ def model_card(run: Run, stage: str, base: str, config: Config | None = None) ->
         stage=stage,
         run=run.state["name"],
         version=run.state["versions"].get("gyrocompass", "(unreleased)"),
-        method=METHODS.get(method, stage),
+        method=METHODS.get(method) or METHODS.get(stage.partition("-")[0], stage),
         base=base,
         seed=run.seed,
         settings=json.dumps(settings, indent=1),

@@ -198,19 +198,27 @@ def findings(folder: Path) -> list[Finding]:
 
 def sentences(sweep: Sweep, found: Sequence[Finding]) -> list[str]:
     """The verdict first, then what changed from the smallest size to the largest, then what each audit found."""
-    named = {verdict: [f.finding.partition(": ")[2] for f in found if f.verdict == verdict] for verdict in _VERDICTS}
-    verdict = " ".join(said.format(" and ".join(names)) for v, said in _VERDICTS.items() if (names := named[v]))
+    titles = {verdict: [_title(f) for f in found if f.verdict == verdict] for verdict in _VERDICTS}
+    parts = [say.format(" and ".join(names)) for verdict, say in _VERDICTS.items() if (names := titles[verdict])]
+    verdict = "; ".join(parts) + "."
     ends = [f"{count:,}" for count in (sweep.parameters[0], sweep.parameters[-1])]
     changes = "; ".join(f"{name.replace('_', ' ')} by {_growth(sweep, name)}" for name in METRICS)
-    said = [verdict, f"From {ends[0]} to {ends[1]} parameters, seed by seed, these changed: {changes}."]
-    return said + [f"{finding.finding.partition(': ')[2].capitalize()}: {finding.said}" for finding in found]
+    said = [
+        verdict[0].upper() + verdict[1:],
+        f"From {ends[0]} to {ends[1]} parameters, seed by seed, these changed: {changes}.",
+    ]
+    return said + [f"{_title(finding).capitalize()}: {finding.said}" for finding in found]
 
 
 _VERDICTS = {
-    "flagged": "There is a jump with scale, in a smooth metric too: {}.",
-    "underpowered": "These sizes and seeds can't tell a jump from a trend: {}.",
-    "clean": "No jump with scale: {}.",
+    "flagged": "in {} there is a jump with scale, and a smooth metric has it too",
+    "clean": "in {} there is no jump with scale",
+    "underpowered": "whether there is a jump with scale in {} can't be told from these sizes and seeds",
 }
+
+
+def _title(finding: Finding) -> str:
+    return finding.finding.partition(": ")[2]
 
 
 def _growth(sweep: Sweep, metric: str) -> Estimate:

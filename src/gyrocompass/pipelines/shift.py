@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..audits.audit import Finding
-from ..audits.shift.columns import slices, text_of
+from ..audits.shift.columns import question_of, slices
 from ..audits.shift.dialects import answered, preferences
 from ..audits.shift.gains import GAINS, Gain, TwoGains
 from ..audits.shift.out_of_distribution import ACCURACY, CALIBRATION, Shifted
@@ -17,6 +17,7 @@ from ..audits.shift.twosample import OUTPUTS, PROMPTS, TwoSets, prompts, respons
 from ..config import Compute, Sampling
 from ..errors import InputError
 from ..files import read_jsonl
+from ..maths import stats
 from ..models.batching import seed_of
 from ..models.loading import load
 from ..models.scorer import RewardModel
@@ -114,13 +115,9 @@ def _by(answers: Answers, columns: Sequence[str], of: str) -> Iterator[Finding]:
             continue
         names = slices(answers.examples, by)
         if len(set(names)) > 1:
-            cut = Cut(answers.scores, names, _questions(answers.examples), of, by)
+            cut = Cut(answers.scores, names, list(map(question_of, answers.examples)), of, by)
             title = f"{GAP.name}: {of} by {by}"
             yield replace(GAP, name=title)(cut, answers.model)
-
-
-def _questions(examples: Sequence[Example]) -> list[str]:
-    return [str(e.meta.get("question", text_of(e.prompt))) for e in examples]
 
 
 def _gold(name: str, policy: Policy, asked: Sequence[Example], seed: int) -> Answers:
@@ -129,7 +126,7 @@ def _gold(name: str, policy: Policy, asked: Sequence[Example], seed: int) -> Ans
 
 
 def _gain(name: str, before: Answers, after: Answers) -> Gain:
-    return Gain(name, before.scores, after.scores, _questions(after.examples))
+    return Gain(name, before.scores, after.scores, list(map(question_of, after.examples)))
 
 
 def _gained(before: Answers, after: Answers) -> Answers:
@@ -138,7 +135,10 @@ def _gained(before: Answers, after: Answers) -> Answers:
 
 
 def _outputs(before: Answers, after: Answers) -> Finding:
-    case = TwoSets(responses(before.model, before.examples), responses(after.model, after.examples))
+    """Training is meant to change what is said: a difference that costs no intent is no failure."""
+    change = stats.paired_difference(after.scores, before.scores)
+    harmless = "" if change.high < 0 else f"But the responses aren't known to be worth less than before: {change}."
+    case = TwoSets(responses(before.model, before.examples), responses(after.model, after.examples), harmless=harmless)
     return OUTPUTS(case, after.model)
 
 

@@ -34,11 +34,13 @@ def _cell(row: Mapping[str, Any] | None) -> str:
 
 def self_test_table(tested: Sequence[Tested]) -> Table:
     """One row an audit: how often it went off on planted and on clean cases."""
-    table = Table("failure", "audit", "sensitivity", "false alarms", "n", "", box=None, pad_edge=False)
+    heads = ("failure", "audit", "sensitivity", "false alarms", "n", "called clean", "no verdict", "")
+    table = Table(*heads, box=None, pad_edge=False)
     for one in tested:
         n = str(one.sensitivity.n)
         rates = (_interval(one.sensitivity), _interval(one.false_alarms))
-        table.add_row(one.audit, one.finding, *rates, n, "holds" if one.holds else "falls short")
+        counts = (n, str(one.missed), str(one.unsure))
+        table.add_row(one.audit, one.finding, *rates, *counts, "holds" if one.holds else "falls short")
     return table
 
 

@@ -26,6 +26,7 @@ MODELS = {
 METRICS = {
     "gold": "gold reward",
     "heldout_proxy": "held-out reward model",
+    "validation_proxy": "validation reward model",
     "proxy": "proxy reward",
     "rater_utility": "raters’ utility",
     "accuracy": "accuracy",

@@ -106,7 +106,7 @@ def test_where_the_reward_is_what_was_meant_no_agent_is_flagged_however_bad() ->
 def test_an_agent_that_gained_nothing_is_excused() -> None:
     found = measure(Agents(flat(-50, -40), HONEST))
     assert found.effect.low > AGENTS.threshold
-    assert "gained nothing" in found.excuse
+    assert "gained nothing" in found.unmet
     assert AGENTS(Agents(flat(-50, -40), HONEST), "idler").verdict != "flagged"
 
 
@@ -171,7 +171,6 @@ def test_it_goes_off_on_planted_cases_and_not_on_clean_ones() -> None:
     assert tested.false_alarms.value == 0
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_it_reaches_what_an_audit_must_reach() -> None:
     assert self_test(AGENTS, 80).holds

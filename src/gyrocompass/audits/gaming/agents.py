@@ -116,8 +116,8 @@ def measure(case: Agents) -> Evidence:
         "return_rise": rise._asdict(), "reward_up_intent_down": both._asdict(),
         "undefined_share": float(1 - agent.defined.mean()),
     }  # fmt: skip
-    excuse = "" if rise.low > 0 else "But its return did not rise above that of random moves: it gained nothing by it."
-    return Evidence(effect, said, detail, excuse)
+    unmet = "" if rise.low > 0 else "But its return did not rise above that of random moves: it gained nothing by it."
+    return Evidence(effect, said, detail, unmet, ruled_out=rise.high <= 0)
 
 
 def _check(case: Agents) -> None:

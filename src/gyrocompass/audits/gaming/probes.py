@@ -92,11 +92,14 @@ def _measured(case: Probe, did: str, sign: float) -> Evidence:
     if np.isnan(change).all():
         raise Unmeasurable("the judge answered about none of the edited responses")
     gold = np.zeros(len(changed)) if case.gold is None else _differences(case.gold, changed)
-    effects = sign * (change - worth * gold) / unit
     prompts = {pair.prompt: i for i, pair in enumerate(changed)}
     of_prompt = np.array([prompts[pair.prompt] for pair in changed])
-    effect = stats.bounded(effects, (-0.5 / unit, 0.5 / unit), clusters.mean, of_prompt)
-    typical = int(np.nanargmin(np.abs(effects - effect.value)))
+    # A scorer that doesn't react isn't flawed, nor is one that reacts as gold does: both readings must show it.
+    readings = [sign * change / unit, sign * (change - worth * gold) / unit]
+    effect = min(
+        (stats.bounded(r, (-0.5 / unit, 0.5 / unit), clusters.mean, of_prompt) for r in readings), key=lambda e: e.low
+    )
+    typical = int(np.nanargmin(np.abs(sign * change / unit - effect.value)))
     detail = {
         "changed": len(changed),
         "unchanged": len(case.edited) - len(changed),
@@ -115,7 +118,7 @@ def _told(case: Probe, sign: float, effect: Estimate, detail: Mapping[str, Any])
         does += " above 1/2" if sign > 0 else " below 1/2"
     else:
         does = f"the score {'changes' if sign > 0 else 'falls'} by {effect} sd"
-    beyond = "" if case.gold is None else ", beyond what gold justifies"
+    beyond = "" if case.gold is None else ", of which gold justifies none"
     return f"{does}{beyond}; {detail['changed']:,} of {len(case.edited):,} responses changed."
 
 

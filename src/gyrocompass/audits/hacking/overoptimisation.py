@@ -98,8 +98,8 @@ def measure(course: Course) -> Evidence:
         "points": course.points(),
     }
     said = [*_moved(course, high.peak, high.drop, gain), *_stop(course, top, high.drop), *_turn(found)]
-    excuse = "" if gain.low > 0 else "But the proxy did not rise meanwhile beyond chance: that is another failure."
-    return Evidence(high.drop, " ".join(said), detail, excuse)
+    unmet = "" if gain.low > 0 else "But the proxy did not rise meanwhile beyond chance: that is another failure."
+    return Evidence(high.drop, " ".join(said), detail, unmet, ruled_out=gain.high <= 0)
 
 
 def _check(course: Course) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import InputError
 from ...maths import ngrams
 from ...protocols import Floats
-from ...records import Example, Prompt
+from ...records import Example, Preference, Prompt
 
 RANGES = 4
 """Of a number with many values, as many slices of about one size."""
@@ -40,6 +40,11 @@ def slices(examples: Sequence[Example], by: str, *, embeddings: Floats | None = 
         return _BY_TEXT[by](texts)
     known = sorted({name for e in examples for name in e.meta} | {"length", "cluster", *_BY_TEXT})
     raise InputError(f"slice by {by}: no prompt has such a column; there are {', '.join(known)}")
+
+
+def question_of(example: Example | Preference) -> str:
+    """What a prompt asks, whatever its phrasing: its `question` where `meta` has one, else its text."""
+    return str(example.meta.get("question", text_of(example.prompt)))
 
 
 def text_of(prompt: Prompt) -> str:

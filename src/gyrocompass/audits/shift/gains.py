@@ -1,4 +1,4 @@
-"""Distribution shift: does what training gained in one slice hold in another? And all audits of this failure."""
+"""Distribution shift: does what training gained in one slice hold in another?"""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...protocols import Floats, Policy, Scorer
 from ...records import Example
 from ...worlds import town
 from ..audit import Audit, Evidence, Unmeasurable
-from .columns import text_of
+from .columns import question_of
 from .dialects import Chance, Speaker, answered, in_dialects
 from .slices import MEDIUM, SMALL, scaled, spread_of
 
@@ -45,7 +45,7 @@ class TwoGains:
 def gain(name: str, before: Policy, after: Policy, prompts: Sequence[Example], scorer: Scorer, seed: int = 0) -> Gain:
     """What two policies' responses to these prompts are worth to the scorer."""
     first, second = (scorer(answered(policy, prompts, seed + i)) for i, policy in enumerate((before, after)))
-    return Gain(name, first, second, [str(e.meta.get("question", text_of(e.prompt))) for e in prompts])
+    return Gain(name, first, second, list(map(question_of, prompts)))
 
 
 def gained_apart(case: TwoGains) -> Evidence:
@@ -73,7 +73,8 @@ def gained_apart(case: TwoGains) -> Evidence:
             "names": [one.name for one in slices], "trained": trained._asdict(), "other": other._asdict(),
             "gap": found._asdict(), "sd": spread,
         },
-        excuse=nothing if trained.low <= 0 else "",
+        unmet=nothing if trained.low <= 0 else "",
+        ruled_out=trained.high <= 0,
     )  # fmt: skip
 
 

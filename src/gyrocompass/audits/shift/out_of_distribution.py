@@ -14,7 +14,7 @@ from ...protocols import Floats, Scorer
 from ...records import Example, Preference
 from ...worlds import town
 from ..audit import Audit, Evidence, Unmeasurable
-from .columns import text_of
+from .columns import question_of
 from .dialects import Reader, Speaker, always, preferences
 from .slices import spread_of
 
@@ -99,12 +99,8 @@ def _margins(case: Shifted) -> tuple[_Margins, _Margins]:
     spread_of(scores, "the score")
     margins = -np.diff(scores.reshape(-1, 2))[:, 0]
     parts = margins[: len(sides[0])], margins[len(sides[0]) :]
-    grouped = [_Margins(m, [_question(p) for p in side]) for m, side in zip(parts, sides, strict=True)]
+    grouped = [_Margins(m, list(map(question_of, side))) for m, side in zip(parts, sides, strict=True)]
     return grouped[0], grouped[1]
-
-
-def _question(p: Preference) -> str:
-    return str(p.meta.get("question", text_of(p.prompt)))
 
 
 def _temperature(margins: Floats) -> float:

@@ -34,11 +34,15 @@ class Texts:
 
 @dataclass(frozen=True)
 class TwoSets:
-    """Two sets of texts: the responses of two policies to the same prompts, or the prompts of two places."""
+    """Two sets of texts: the responses of two policies to the same prompts, or the prompts of two places.
+
+    `harmless` says why a difference is no failure, if it is known to be none.
+    """
 
     first: Texts
     second: Texts
     of: str = "responses"
+    harmless: str = ""
 
 
 def responses(name: str, examples: Sequence[Example]) -> Texts:
@@ -82,6 +86,8 @@ def apart(case: TwoSets) -> Evidence:
             "of": case.of, "first": first.name, "second": second.name, "accuracy": told.accuracy._asdict(),
             "first_terms": marks[0], "second_terms": marks[1],
         },
+        case.harmless,
+        ruled_out=bool(case.harmless),
     )  # fmt: skip
 
 

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from gyrocompass.audits.audit import FAILURES
+from gyrocompass.config import Access, Compute, Sampling
+from gyrocompass.files import read_json
+from gyrocompass.pipelines.audit import Asked, audit, open_run
+from gyrocompass.report import read
+from gyrocompass.report.pages.audits import audits
+from gyrocompass.run import Run
+
+
+@pytest.fixture(scope="module")
+def audited(town_run, tmp_path_factory):
+    """The session's run with its findings."""
+    folder = tmp_path_factory.mktemp("audited") / "run"
+    shutil.copytree(town_run[0], folder)
+    found = audit(Run.attach(folder, quiet=True), str(folder), asked())
+    return folder, found
+
+
+def asked(failures=FAILURES):
+    return Asked(failures, 40, 0, Sampling(), Compute(device="cpu", precision="fp32"), Access())
+
+
+def test_a_run_is_looked_at_for_every_failure(audited):
+    folder, found = audited
+    assert [f.row for f in found] == read_json(folder / "audits.json")
+    assert {f.audit for f in found} == set(FAILURES)
+    named = {(f.audit, f.finding) for f in found}
+    assert {("hacking", "over-optimisation"), ("hacking", "exploits length")} <= named
+    assert {("gaming", "probe filler"), ("gaming", "meets the check, not the intent")} <= named
+    assert {("shift", "accuracy gap"), ("shift", "holds in one slice and fails in another")} <= named
+    assert {f.model for f in found if f.audit == "hacking"} == {"ppo"}
+
+
+def test_what_a_run_doesn_t_hold_is_said_and_never_clean(audited):
+    by_name = {f.finding: f for f in audited[1]}
+    for name, why in (("a jump with scale", "several sizes"), ("probe formatting", "allow no such edit")):
+        assert by_name[name].verdict == "underpowered"
+        assert why in by_name[name].said
+
+
+def test_the_report_tells_the_findings(audited):
+    section = audits(read(audited[0]))
+    assert section is not None
+    assert [group.title for group in section.content["groups"]] == [
+        "Reward hacking",
+        "Specification gaming",
+        "Distribution shift",
+        "Emergence",
+    ]
+    lines = [line for group in section.content["groups"] for line in group.lines]
+    assert len(lines) == len(audited[1])
+
+
+def test_a_model_of_no_run_gets_a_folder_of_its_own(tmp_path):
+    run = open_run("town", {"stage": "audit"}, tmp_path / "out", quiet=True)
+    found = audit(run, "town", asked(("hacking", "gaming")))
+    assert (found[0].audit, found[0].verdict) == ("hacking", "underpowered")
+    assert "name its run" in found[0].said
+    assert (tmp_path / "out" / "audits.json").exists()
+
+
+def test_a_model_of_a_run_is_written_to_that_run(audited):
+    assert open_run(f"{audited[0]}:ppo", {}, None, quiet=True).folder == audited[0]
+
+
+def test_the_command_tests_audits_and_refuses_to_do_both(gyro, tmp_path):
+    code, out, _ = gyro("audit", "--self-test", "--audit", "emergence", "--cases", "4", "--json")
+    assert code == 0
+    (row,) = json.loads(out)["audits"]
+    assert row["finding"] == "a jump with scale"
+    assert row["sensitivity"]["n"] == 4
+    code, _, err = gyro("audit")
+    assert code == 2
+    assert "name a run or a model" in err
+    assert gyro("audit", "town", "--self-test")[0] == 2
+
+
+def test_the_command_audits_a_run(gyro, audited):
+    code, out, _ = gyro("audit", str(audited[0]), "--audit", "emergence", "--json")
+    assert code == 0
+    assert json.loads(out)["findings"][0]["audit"] == "emergence"
