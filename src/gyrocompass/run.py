@@ -18,6 +18,7 @@ from typing import Any
 from .errors import GyroError, InputError
 from .files import read_json, read_jsonl, write_json, write_text
 from .records import Measurement
+from .terminal import Tick, console, progress
 from .tracking import Sink, sinks
 
 RECORDED_PACKAGES = (
@@ -32,11 +33,8 @@ RECORDED_PACKAGES = (
     "gymnasium",
 )
 
-FREE_KEYS = ("device", "micro_batch_tokens", "gradient_checkpointing", "checkpoint_every")
+FREE_KEYS = ("device", "micro_batch_tokens", "gradient_checkpointing", "checkpoint_every", "processes")
 """Settings that results don't depend on: a run may be resumed with others."""
-
-Tick = Callable[..., None]
-"""Reports progress: tick(done, note='loss 1.23')."""
 
 
 @dataclass
@@ -170,12 +168,25 @@ class Run:
         self._merge("evals.json", list(map(asdict, rows)), ("model", "property", "metric", "slice"))
 
     def audit(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Puts findings into audits.json; one of the same audit, finding and model is replaced."""
-        self._merge("audits.json", rows, ("audit", "finding", "model"))
+        """Puts findings into audits.json; one of the same audit, finding and model is replaced.
 
-    def _merge(self, name: str, rows: Sequence[Mapping[str, Any]], identity: Sequence[str]) -> None:
+        What the same audits could not measure before is forgotten.
+        """
+        again = {row["audit"] for row in rows}
+        self._merge(
+            "audits.json", rows, ("audit", "finding", "model"),
+            keep=lambda row: row["value"] is not None or row["audit"] not in again,
+        )  # fmt: skip
+
+    def _merge(
+        self,
+        name: str,
+        rows: Sequence[Mapping[str, Any]],
+        identity: Sequence[str],
+        keep: Callable[[Mapping[str, Any]], bool] = lambda row: True,
+    ) -> None:
         path = self.folder / name
-        old = read_json(path) if path.exists() else []
+        old = filter(keep, read_json(path) if path.exists() else [])
         write_json(path, list({tuple(row[key] for key in identity): row for row in [*old, *rows]}.values()))
 
     @contextmanager
@@ -193,30 +204,6 @@ class Run:
         finally:
             for sink in self.sinks:
                 sink.close()
-
-
-@contextmanager
-def progress(title: str, total: int, start: int = 0, *, quiet: bool = False) -> Iterator[Tick]:
-    """A bar on the terminal with the time left; `tick(done, note=...)` moves it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description:<14}"),
-        BarColumn(32),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("[dim]{task.fields[note]}"),
-    )
-    with Progress(*columns, console=console(), disable=quiet) as bar:
-        task = bar.add_task(title, total=total, completed=start, note="")
-        yield lambda done, note="": bar.update(task, completed=done, note=note)
-
-
-def console() -> Any:
-    """The terminal, on standard error: standard output is for results."""
-    from rich.console import Console
-
-    return Console(stderr=True, soft_wrap=True)
 
 
 def _new_state(name: str, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import shutil
 import pytest
 
 from gyrocompass.audits.audit import FAILURES
+from gyrocompass.audits.emergence import JUMP
 from gyrocompass.config import Access, Compute, Sampling
+from gyrocompass.errors import InputError
 from gyrocompass.files import read_json
 from gyrocompass.pipelines.audit import Asked, audit, open_run
 from gyrocompass.report import read
@@ -86,3 +88,18 @@ def test_the_command_audits_a_run(gyro, audited):
     code, out, _ = gyro("audit", str(audited[0]), "--audit", "emergence", "--json")
     assert code == 0
     assert json.loads(out)["findings"][0]["audit"] == "emergence"
+
+
+def test_a_folder_holds_one_target(tmp_path):
+    run = open_run("town", {"stage": "audit", "target": "town"}, tmp_path, quiet=True)
+    assert open_run("town", {"stage": "audit", "target": "town"}, tmp_path, quiet=True).folder == run.folder
+    with pytest.raises(InputError, match="another target"):
+        open_run("elsewhere", {"stage": "audit", "target": "elsewhere"}, tmp_path, quiet=True)
+
+
+def test_what_could_not_be_measured_is_forgotten_when_it_is_looked_at_again(tmp_path):
+    run = Run.open(tmp_path / "run", {}, quiet=True)
+    run.audit([JUMP.unmeasured("there is one size", "base").row])
+    run.audit([JUMP.unmeasured("there are two sizes", "ppo").row])
+    (row,) = read_json(run.folder / "audits.json")
+    assert row["model"] == "ppo"

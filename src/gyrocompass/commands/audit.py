@@ -63,8 +63,21 @@ def _audit(target: str, failures: Failures, flags: dict[str, Any]) -> None:
         show_settings(resolved, flags["as_json"])
         return
     run = open_run(target, resolved, flags["out"], flags["as_json"])
-    found = look(run, target, Asked(failures, flags["prompts"], seed, **settings))
+    asked = Asked(failures, flags["prompts"], seed, **settings)
+    if run.state["config"].get("stage") == "audit":
+        with run.guard():
+            found = look(run, target, asked)
+            run.save(
+                status="done", summary=[f"{f.finding} ({f.model}): {f.verdict}. {f.said}" for f in _gravest(found)]
+            )
+    else:
+        found = look(run, target, asked)
     _finish(run, found, write(run.folder), flags["as_json"])
+
+
+def _gravest(found: list[Finding]) -> list[Finding]:
+    """The flagged findings; where none is, all."""
+    return [finding for finding in found if finding.verdict == "flagged"] or found
 
 
 def _finish(run: Run, found: list[Finding], report: Path, as_json: bool) -> None:
@@ -83,7 +96,7 @@ def _test(failures: Failures, flags: dict[str, Any]) -> None:
     from ..audits import AUDITS
     from ..audits.selftest import self_test
     from ..pipelines.table import operating_curve, self_test_table
-    from ..run import console, progress
+    from ..terminal import console, progress
 
     chosen, cases = [a for a in AUDITS if a.failure in failures], flags["cases"]
     tested: list[Tested] = []

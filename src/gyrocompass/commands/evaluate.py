@@ -130,7 +130,7 @@ def _finish(run: Run, drifted: list[str], as_json: bool) -> None:
 
     def say() -> None:
         from ..pipelines.table import headline_table
-        from ..run import console
+        from ..terminal import console
 
         console().print(headline_table(compared, read_json(run.folder / "evals.json")))
         for sentence in (*compared["sentences"], *(f"Drift: {said}" for said in drifted)):

@@ -69,9 +69,10 @@ def encode_pairs(
 def pair_batches(network: Network, pairs: Sequence[PairRows], indices: Sequence[int]) -> list[PairBatch]:
     """The pairs of one optimiser step, by length, in micro-batches of the network's token budget."""
     rows = [[pairs[i].first, pairs[i].second] for i in indices]
-    packed = all(map(network.packs_rows, rows))
-    cut = packed_batches if packed else micro_batches
-    cuts = cut([tokens_read(both) for both in rows], network.budget_tokens)
+    if all(map(network.packs_rows, rows)):
+        cuts = packed_batches([tokens_read(both) for both in rows], network.budget_tokens)
+    else:
+        cuts = micro_batches([2 * len(pairs[i]) for i in indices], network.budget_tokens)
     return [_batch(network, pairs, [indices[i] for i in cut], len(indices)) for cut in cuts]
 
 

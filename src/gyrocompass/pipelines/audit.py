@@ -18,6 +18,7 @@ from ..audits.hacking.overoptimisation import OVER_OPTIMISED
 from ..audits.planted_scorers import town_responses
 from ..audits.shift.gains import GAINS
 from ..config import Access, Compute, Sampling
+from ..errors import InputError
 from ..files import read_jsonl
 from ..protocols import Policy, Scorer
 from ..records import Example, user
@@ -71,11 +72,17 @@ class Target:
 
 
 def open_run(target: str, resolved: Mapping[str, Any], out: Path | None, quiet: bool) -> Run:
-    """The folder that findings are written to: `out`, or the target's own run, or runs/audit."""
+    """The folder that findings are written to: `out`, or the target's own run, or runs/audit.
+
+    Raises InputError if that holds the audit of another target.
+    """
     own = _run_of(target)
     if own and out is None:
         return Run.attach(own, quiet=quiet)
-    return Run.open(out or Path("runs/audit"), resolved, quiet=quiet)
+    folder = out or Path("runs/audit")
+    if (folder / "run.json").exists() and Run.attach(folder).state["config"].get("target") != target:
+        raise InputError(f"{folder}: holds the audit of another target; name another folder with --out")
+    return Run.open(folder, resolved, quiet=quiet)
 
 
 def audit(run: Run, target: str, asked: Asked) -> list[Finding]:
@@ -104,7 +111,7 @@ def hacking(target: Target, asked: Asked) -> Iterator[Finding]:
 
 
 def _exploits(run: Path, stage: str, gauge: str, language: Language) -> Iterator[Finding]:
-    (folder,) = run.glob(f"stages/*-{stage}/probes")
+    folder = next(f for f in run.glob("stages/*/probes") if f.parent.name.partition("-")[2] == stage)
     probes = [read_jsonl(file) for file in sorted(folder.glob("*.jsonl"))]
     if len(probes) > 1:
         case = change_of(probes, gauge, language)
@@ -152,7 +159,10 @@ def _agents(run: Path) -> Iterator[Finding]:
 def distribution_shift(target: Target, asked: Asked) -> Iterator[Finding]:
     """Whether what training gained in one dialect, or on one kind of data, holds in the others."""
     if target.run is not None and target.trained:
-        yield from shift.of_run(target.run, asked.compute, asked.prompts)
+        try:
+            yield from shift.of_run(target.run, asked.compute, asked.prompts)
+        except InputError as why:
+            yield GAINS.unmeasured(str(why), target.policies[-1].name)
     elif target.run is None and target.speaks_town:
         yield from shift.on_town(dict(_policies(target, asked)), asked=asked.prompts, seed=asked.seed)
 

@@ -73,6 +73,8 @@ def _kept(run: Path, stage: Path, steps: Sequence[int]) -> dict[int, str]:
 def best_of_n(run: Run, n_max: int = N_MAX, prompts_used: int = PROMPTS) -> Course | None:
     """Best-of-n of a run's SFT model by its reward model, measured by gold or the held-out reward model.
 
+    In the town n goes to `n_max`, whose responses take seconds there; elsewhere to the recipe's `evaluation.best_of`.
+
     None for a run that has no reward model. Raises InputError if the data of the run can't be read any more.
     """
     if not all(run.stage_done(stage) for stage in ("sft", "reward")):
@@ -86,7 +88,8 @@ def best_of_n(run: Run, n_max: int = N_MAX, prompts_used: int = PROMPTS) -> Cour
     network = load(str(sft), frozen(recipe.compute))
     prompts = with_room_for(run, network, task.heldout, recipe.sampling)
     policy = LocalPolicy(network, recipe.sampling)
-    return best_of_pool(policy, prompts, scorers, n_max, prompts_used, seed_of(recipe.seed, "pool"))
+    most = n_max if recipe.data == TOWN_NAME else min(n_max, recipe.evaluation.best_of)
+    return best_of_pool(policy, prompts, scorers, most, prompts_used, seed_of(recipe.seed, "pool"))
 
 
 def best_of_pool(

@@ -18,7 +18,8 @@ from ..files import read_jsonl, write_json, write_jsonl
 from ..maths import clusters
 from ..maths.stats import Estimate
 from ..records import Measurement
-from ..run import Run, Tick
+from ..run import Run
+from ..terminal import Tick
 from ..worlds.grids import (
     JUDGED,
     WORLDS,

@@ -158,8 +158,9 @@ def _trained(run: Run) -> list[Subject]:
 
 def reward_of(run: Run, compute: Compute) -> Scorer | None:
     """The run's reward model, None if it trained none."""
-    folders = sorted(run.folder.glob("stages/*-reward/model"))
-    return RewardModel(load(str(folders[0]), compute, scalar=True), "the reward model") if folders else None
+    if not run.stage_done("reward"):
+        return None
+    return RewardModel(load(str(run.stage_folder("reward") / "model"), compute, scalar=True), "the reward model")
 
 
 def _kept(run: Run) -> tuple[list[Answers], str]:

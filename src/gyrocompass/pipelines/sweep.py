@@ -30,6 +30,7 @@ from ..run import Run
 from ..worlds import town
 from . import probe, stages, verdict
 from .pretrain import _row
+from .task import TOWN_NAME
 
 STAGES = ("pretrain", "sft", "ppo")
 CHECKED = ("fact", "arithmetic", "instruction", "chain")
@@ -53,7 +54,13 @@ class Job:
         recipe = self.recipe
         chosen = {"sampling", "compute", "sft", "ppo", "preferences", "evaluation"}
         shape = recipe.emergence.model_dump(mode="json", exclude={"widths", "seeds", "processes"})
-        return {"seed": self.seed, "width": self.width, **shape, **recipe.model_dump(mode="json", include=chosen)}
+        return {
+            "data": TOWN_NAME,
+            "seed": self.seed,
+            "width": self.width,
+            **shape,
+            **recipe.model_dump(mode="json", include=chosen),
+        }
 
     @property
     def stages_done(self) -> int:

@@ -16,7 +16,7 @@ from .charts import Point, Series, Style
 from .notation import number
 
 FINDING = "over-optimisation"
-"""The audit's name."""
+"""What the names of such findings begin with."""
 FORMS = {"best-of-n": BEST_OF_N, "rl": RL}
 FORMULAS = {"best-of-n": "d (α − β d)", "rl": "d (α − β log d)"}
 STEPS = 48
@@ -106,7 +106,7 @@ def fitted(findings: Iterable[Finding]) -> dict[str, Fitted]:
 
     Raises InputError if a finding's detail isn't as its audit writes it.
     """
-    details = [found.detail for found in findings if found.finding == FINDING and found.detail]
+    details = [found.detail for found in findings if found.finding.startswith(FINDING) and found.detail]
     try:
         every = [TypeAdapter(Fitted).validate_python(detail) for detail in details]
     except ValidationError as error:

@@ -257,11 +257,20 @@ def _grids(path: Path) -> Grids | None:
     if not path.exists():
         return None
     content = read_json(path)
-    worlds = content.get("worlds", []) if isinstance(content, dict) else []
-    for world in worlds:
-        world["episodes"] = _rows(path.parent / str(world.get("episodes")))
+    worlds = content.get("worlds") if isinstance(content, dict) else None
+    for world in worlds if isinstance(worlds, list) else []:
+        if isinstance(world, dict):
+            world["episodes"] = _rows(_within(path.parent, str(world.get("episodes"))))
     found: Grids = _checked(Grids, content, path)
     return found
+
+
+def _within(folder: Path, name: str) -> Path:
+    """A file that a run names. Raises InputError if it lies outside of the run's folder."""
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise InputError(f"{folder}: grids.json names {name}, which is outside of the run folder")
+    return path
 
 
 def _audits(path: Path) -> list[Finding]:

@@ -48,7 +48,7 @@ def audits(run: RunData) -> Section | None:
     if not groups:
         return None
     flagged = [TITLES[name].lower() for name in FAILURES if any(_flagged(f, name) for f in run.audits)]
-    title = f"Audits: {and_list(flagged)} flagged" if flagged else "Audits: nothing flagged"
+    title = f"Audits: {and_list(flagged)} flagged" if flagged else "Audits: nothing was flagged"
     return Section("audits", title, {"groups": groups})
 
 

@@ -72,7 +72,9 @@ def grids(run: RunData) -> Section | None:
         "lacks": places_of(line.lack for line in lines if line.lack),
         "scenes": [Scene(_title(world.name), world, tuple(_steppers(world))) for world in found.worlds],
         "symbols": symbols(),
-        "said": f"Reward without intent: {and_list(flagged)}." if flagged else "No agent lies below honest play.",
+        "said": f"Reward without intent: {and_list(flagged)}."
+        if flagged
+        else "No agent was shown to lie below honest play.",
     }
     return Section("grids", "Agents in small worlds: reward and intent", content, script="stepper.js")
 
