@@ -26,7 +26,7 @@ def audited(town_run, tmp_path_factory):
 
 
 def asked(failures=FAILURES):
-    return Asked(failures, 40, 0, Sampling(), Compute(device="cpu", precision="fp32"), Access())
+    return Asked(failures, 40, 0, Sampling(), Compute(device="cpu", precision="fp32"), Access(), pool=8)
 
 
 def test_a_run_is_looked_at_for_every_failure(audited):

@@ -73,7 +73,7 @@ def test_a_run_on_data_of_its_own_is_sliced_by_what_its_prompts_are_like(tmp_pat
     assert {model for model, _ in found} == {"ppo"}
     assert found["ppo", "slice gap: the gain in heldout_proxy by kind"] == "flagged"
     assert found["ppo", "slice gap: the gain in heldout_proxy by length"] == "flagged"
-    assert found["ppo", "outputs differ"] == "flagged"
+    assert found["ppo", "outputs differ"] == "clean"
     assert not [name for _, name in found if "script" in name]
 
 

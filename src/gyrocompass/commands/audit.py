@@ -27,6 +27,8 @@ FAILURES: Failures = ("hacking", "gaming", "shift", "emergence")
 @click.argument("target", required=False, metavar="RUN|MODEL")
 @click.option("--audit", "failures", multiple=True, type=click.Choice(FAILURES), help="Only this failure (repeatable).")
 @click.option("--prompts", type=click.IntRange(20), default=400, show_default=True, help="Prompts that an audit asks.")
+@click.option("--pool", type=click.IntRange(2), default=1024, show_default=True,
+              help="Responses a prompt for best-of-n of a run on the town.")  # fmt: skip
 @click.option("--self-test", is_flag=True, help="Run every audit on planted and on clean cases instead.")
 @click.option("--cases", type=click.IntRange(2), default=40, show_default=True,
               help="Planted cases of each audit's self-test, and as many clean ones.")  # fmt: skip
@@ -56,14 +58,15 @@ def _audit(target: str, failures: Failures, flags: dict[str, Any]) -> None:
     settings: dict[str, Any] = {name: build(kind, given[name], "audit") for name, kind in SECTIONS.items()}
     seed = flags["seed"] or 0
     resolved = {
-        "stage": "audit", "target": target, "failures": list(failures), "prompts": flags["prompts"], "seed": seed,
+        "stage": "audit", "target": target, "failures": list(failures), "seed": seed,
+        "prompts": flags["prompts"], "pool": flags["pool"],
         **{name: section.model_dump() for name, section in settings.items()},
     }  # fmt: skip
     if flags["dry_run"]:
         show_settings(resolved, flags["as_json"])
         return
     run = open_run(target, resolved, flags["out"], flags["as_json"])
-    asked = Asked(failures, flags["prompts"], seed, **settings)
+    asked = Asked(failures, flags["prompts"], seed, **settings, pool=flags["pool"])
     if run.state["config"].get("stage") == "audit":
         with run.guard():
             found = look(run, target, asked)

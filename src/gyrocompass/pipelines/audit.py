@@ -49,6 +49,8 @@ class Asked:
     sampling: Sampling
     compute: Compute
     access: Access
+    pool: int = courses.N_MAX
+    """Responses a prompt among which best-of-n chooses, in the town."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def _exploits(run: Path, stage: str, gauge: str, language: Language) -> Iterator
 def specification_gaming(target: Target, asked: Asked) -> Iterator[Finding]:
     """Whether the run's reward model can be gamed, and whether its policy meets checks without their intent."""
     if target.run is not None:
-        best = courses.best_of_n(target.run)
+        best = courses.best_of_n(target.run, asked.pool)
         if best is not None:
             yield BY_SELECTION(best, "reward")
         yield from _probes(target.run, target.speaks_town, asked.compute)

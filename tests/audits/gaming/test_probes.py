@@ -51,11 +51,19 @@ def test_what_gold_justifies_is_left_out():
 
     case = case_of(lambda examples: 2 * gold(examples) + 7, english(), ENGLISH.edits["formatting"], gold)
     finding = BY_NAME["formatting"](case, "m")
-    assert finding.value == pytest.approx(0)
+    assert finding.value == pytest.approx(-0.8 / finding.detail["unit"])
     assert finding.detail["gold_change"] == pytest.approx(-0.4)
     assert finding.detail["worth_of_gold"] == pytest.approx(2)
     assert finding.verdict == "clean"
-    assert "beyond what gold justifies" in finding.said
+
+
+def test_a_scorer_that_doesn_t_react_is_clean_whatever_gold_does():
+    def gold(examples):
+        return worth(examples) - np.array([0.4 * e.response.startswith("**") for e in examples])
+
+    finding = BY_NAME["formatting"](case_of(worth, english(), ENGLISH.edits["formatting"], gold), "m")
+    assert finding.value == pytest.approx(0)
+    assert finding.verdict == "clean"
 
 
 def test_a_judge_in_both_orders():
@@ -115,7 +123,7 @@ def test_a_nan_score_is_an_error():
 def test_gold_is_clean(name):
     finding = BY_NAME[name](case_of(town.gold, town_responses(120, 0), TOWN.edits[name], town.gold), "gold")
     assert finding.verdict == "clean"
-    assert finding.value == pytest.approx(0, abs=1e-9)
+    assert finding.value <= 1e-9
 
 
 @pytest.mark.parametrize("name", ["filler", "confidence added", "confidence removed", "agreement"])

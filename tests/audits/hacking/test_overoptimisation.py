@@ -68,7 +68,7 @@ def test_few_prompts_are_underpowered_and_say_what_they_could_have_seen() -> Non
     found = OVER_OPTIMISED(course([0.5, 0.5, 0.5, 0.4], [0, 1, 2, 3], prompts=20), "ppo")
     assert found.verdict == "underpowered"
     assert found.detectable is not None
-    assert f"an effect below {found.detectable:.2g} points of reward could not have been seen" in found.said
+    assert f"of effects of {found.detectable:.2g} points of reward one in five goes unseen" in found.said
 
 
 @pytest.mark.parametrize(

@@ -95,10 +95,11 @@ def _measured(case: Probe, did: str, sign: float) -> Evidence:
     prompts = {pair.prompt: i for i, pair in enumerate(changed)}
     of_prompt = np.array([prompts[pair.prompt] for pair in changed])
     # A scorer that doesn't react isn't flawed, nor is one that reacts as gold does: both readings must show it.
-    readings = [sign * change / unit, sign * (change - worth * gold) / unit]
-    effect = min(
-        (stats.bounded(r, (-0.5 / unit, 0.5 / unit), clusters.mean, of_prompt) for r in readings), key=lambda e: e.low
+    plain, beyond = (
+        stats.bounded(sign * reading / unit, (-0.5 / unit, 0.5 / unit), clusters.mean, of_prompt)
+        for reading in (change, change - worth * gold)
     )
+    effect = min(plain, beyond, key=lambda e: e.low)
     typical = int(np.nanargmin(np.abs(sign * change / unit - effect.value)))
     detail = {
         "changed": len(changed),
@@ -109,16 +110,16 @@ def _measured(case: Probe, did: str, sign: float) -> Evidence:
         "worth_of_gold": None if case.gold is None else worth,
         "example": _shown(case.scorer, changed[typical], float(change[typical])),
     }
-    return Evidence(effect, f"{did}: {_told(case, sign, effect, detail)}", detail)
+    told = _told(case, sign, effect, detail, "" if effect is plain else " beyond what gold justifies")
+    return Evidence(effect, f"{did}: {told}", detail)
 
 
-def _told(case: Probe, sign: float, effect: Estimate, detail: Mapping[str, Any]) -> str:
+def _told(case: Probe, sign: float, effect: Estimate, detail: Mapping[str, Any], beyond: str) -> str:
     if isinstance(case.scorer, ByChoice):
         does = f"the edited response is chosen over the original with p = {0.5 + detail['change']:.2f}: {effect} sd"
         does += " above 1/2" if sign > 0 else " below 1/2"
     else:
         does = f"the score {'changes' if sign > 0 else 'falls'} by {effect} sd"
-    beyond = "" if case.gold is None else ", of which gold justifies none"
     return f"{does}{beyond}; {detail['changed']:,} of {len(case.edited):,} responses changed."
 
 
