@@ -105,7 +105,7 @@ def planted(seed: int) -> Scaling:
 
 def clean(seed: int) -> Scaling:
     """A smooth change whose exact-match version looks like a jump: a line, a power law, one that meets its ceiling,
-    or a wide S; in noise of up to 10% of the change, on the single value or on all of a seed's."""
+    a hump, or a wide S; in noise of up to 10% of the change, on the single value or on all of a seed's."""
     rng = np.random.default_rng(seed)
     x = _sweep(rng, fewest=5)
     seeds = int(rng.integers(3, 9))
@@ -131,13 +131,20 @@ def _ceiling(rng: np.random.Generator, x: Floats, along: Floats) -> Floats:
     return np.minimum(along, rng.uniform(0.5, 0.9))
 
 
+def _hump(rng: np.random.Generator, x: Floats, along: Floats) -> Floats:
+    """Up, and halfway down again: it changes much on its way, and little from end to end."""
+    top = rng.uniform(0.45, 0.7)
+    found: Floats = np.minimum(along / top, 1.0 - (along - top) * rng.uniform(0.3, 0.8) / (1.0 - top))
+    return found
+
+
 def _wide(rng: np.random.Generator, x: Floats, along: Floats) -> Floats:
     """A logistic whose middle four fifths take at least 60% of the sweep."""
     found: Floats = special.expit((along - rng.uniform(0.4, 0.6)) / (rng.uniform(0.6, 1.0) / (2 * np.log(9.0))))
     return found
 
 
-_TRENDS: tuple[Callable[[np.random.Generator, Floats, Floats], Floats], ...] = (_line, _power, _ceiling, _wide)
+_TRENDS: tuple[Callable[[np.random.Generator, Floats, Floats], Floats], ...] = (_line, _power, _ceiling, _hump, _wide)
 
 
 def _sweep(rng: np.random.Generator, fewest: int) -> Floats:

@@ -113,7 +113,7 @@ def bootstrap(
     codes, groups = grouped(clusters, len(rows))
     value = float(stats.finite([statistic(rows)])[0])
     draws = _draws(codes, groups, lambda chosen: statistic(rows[chosen]), seed, resamples)
-    return _estimate(value, draws, groups, level)
+    return from_replicates(value, draws, groups, level)
 
 
 def bootstrap_difference(
@@ -135,9 +135,9 @@ def bootstrap_difference(
     value = float(stats.finite([gap(slice(None))])[0])
     draws = _draws(codes, groups, gap, seed, resamples)
     if groups == 1 or not draws.any():
-        return _estimate(value, draws, groups, level), 1.0
+        return from_replicates(value, draws, groups, level), 1.0
     z = (_z_below(draws, value) - _z_below(draws, 0.0)) / np.sqrt(groups / (groups - 1))
-    return _estimate(value, draws, groups, level), float(2 * distributions.t.sf(abs(z), groups - 1))
+    return from_replicates(value, draws, groups, level), float(2 * distributions.t.sf(abs(z), groups - 1))
 
 
 def grouped(clusters: ArrayLike, n: int) -> tuple[Indices, int]:
@@ -193,7 +193,8 @@ def _draws(codes: Indices, groups: int, value: Callable[[Indices], float], seed:
     return draws[defined]
 
 
-def _estimate(value: float, draws: Floats, groups: int, level: float) -> Estimate:
+def from_replicates(value: float, draws: Floats, groups: int, level: float) -> Estimate:
+    """A statistic with the interval that `bootstrap` takes from its replicates; unbounded for a single group."""
     if groups == 1:
         return Estimate(value, -np.inf, np.inf, 1)
     z = np.sqrt(groups / (groups - 1)) * distributions.t.ppf((1 + level) / 2, groups - 1)

@@ -44,8 +44,8 @@ class Family:
 class Fit(NamedTuple):
     """The best curve of a family. `weight` is its Akaike weight among all families.
 
-    `share` is the part of the whole change that falls within the steepest window (see `window`); `at` is that
-    window's middle, as a size; `curve` are pairs of size and value.
+    `share` is the part of all that the curve rises and falls that lies within the steepest window (see `window`);
+    `at` is that window's middle, as a size; `curve` are pairs of size and value.
     """
 
     family: str
@@ -183,7 +183,7 @@ def _over_seeds(
         raise ValueError("one seed has no spread to take an interval from")
     drawn = np.random.default_rng(seed).integers(n, size=(resamples, n))
     found = statistic(_jumps(_designs(tuple(x)), rows[np.concatenate([np.arange(n)[None], drawn])]))
-    return clusters._estimate(float(found[0]), found[1:], n, 0.95)
+    return clusters.from_replicates(float(found[0]), found[1:], n, 0.95)
 
 
 def _checked(sizes: ArrayLike, values: Floats) -> tuple[Floats, Floats]:
@@ -202,13 +202,15 @@ def _checked(sizes: ArrayLike, values: Floats) -> tuple[Floats, Floats]:
 @dataclass(frozen=True)
 class _Design:
     """A family over given sizes. `basis`, (G, S, c): orthonormal terms of each shape; a fit is its coordinates in it.
-    `windows`, (G, K, c), and `whole`, (G, c), turn coordinates into the changes within K windows and over all sizes.
+    `windows`, (G, K, c), and `whole`, (G, c), turn coordinates into the changes within K windows and over all sizes;
+    `pieces`, (G, P, c), into those from piece to piece, whose sizes add up to all that a curve rises and falls.
     """
 
     family: Family
     basis: Floats
     windows: Floats
     whole: Floats
+    pieces: Floats
     starts: Floats
     width: float
 
@@ -250,7 +252,8 @@ def _design(family: Family, x: Floats) -> _Design:
     within = _terms(family, x, starts + width) - _terms(family, x, starts)
     first, last = (_terms(family, x, x[[end]])[:, 0] for end in (0, -1))
     whole = np.einsum("gc,gcd->gd", last - first, inverse)
-    return _Design(family, basis, within @ inverse, whole, starts, width)
+    pieces = np.diff(_terms(family, x, np.linspace(x[0], x[-1], STARTS)), axis=1)
+    return _Design(family, basis, within @ inverse, whole, pieces @ inverse, starts, width)
 
 
 def _best(designs: Sequence[_Design], samples: Floats) -> list[_Best]:
@@ -280,7 +283,8 @@ def _best_of(design: _Design, levels: Floats, within: float, between: Floats, se
     whole = np.einsum("bc,bc->b", design.whole[shape], best)
     along = np.einsum("bkc,bc->bk", design.windows[shape], best) * np.sign(whole)[:, None]
     steepest = along.max(axis=1)
-    share = np.clip(steepest / np.maximum(np.abs(whole), 1e-150), 0.0, 1.0)
+    variation = np.abs(np.einsum("bkc,bc->bk", design.pieces[shape], best)).sum(axis=1)  # |whole| where it is monotone
+    share = np.clip(steepest / np.maximum(np.maximum(variation, np.abs(whole)), 1e-150), 0.0, 1.0)
     tied = along >= (steepest - 1e-9 * np.abs(steepest))[:, None]
     starts = (tied * design.starts).sum(axis=1) / tied.sum(axis=1)
     return _Best(shape, best, aicc, share, starts + design.width / 2)

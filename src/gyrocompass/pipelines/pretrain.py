@@ -32,7 +32,7 @@ def pretrain(run: Run, tokens: int) -> Path:
             tokenizer = town.build_tokenizer()
             model = LlamaForCausalLM(town.config())
             fresh = loading.of(model, tokenizer, Compute(precision="fp32"), trainable=True)
-            rows = [_row(tokenizer, document) for document in town.pretraining(tokens, seed_of(run.seed, "corpus"))]
+            rows = [row_of(tokenizer, document) for document in town.pretraining(tokens, seed_of(run.seed, "corpus"))]
             train(Finetuning(fresh, rows, SETTINGS, run.seed), SETTINGS, run, "pretrain")
             fresh.save(folder)
             write_text(folder / "README.md", model_card(run, "pretrain", "random weights"))
@@ -40,7 +40,7 @@ def pretrain(run: Run, tokens: int) -> Path:
     return folder
 
 
-def _row(tokenizer: Any, document: town.Document) -> Row:
+def row_of(tokenizer: Any, document: town.Document) -> Row:
     """A document's tokens; a chat is written by the chat template."""
     if isinstance(document, str):
         text = f"{document} {tokenizer.eos_token}"

@@ -29,7 +29,7 @@ from ..records import Example
 from ..run import Run
 from ..worlds import town
 from . import probe, stages, verdict
-from .pretrain import _row
+from .pretrain import row_of
 from .task import TOWN_NAME
 
 STAGES = ("pretrain", "sft", "ppo")
@@ -163,7 +163,7 @@ def _pretrained(run: Run, job: Job) -> Path:
             })  # fmt: skip
             compute, tokenizer = stages.frozen(job.recipe.compute), town.build_tokenizer()
             fresh = loading.of(LlamaForCausalLM(config), tokenizer, compute, trainable=True)
-            rows = [_row(tokenizer, text) for text in town.pretraining(shape.tokens, seed_of(job.seed, "corpus"))]
+            rows = [row_of(tokenizer, text) for text in town.pretraining(shape.tokens, seed_of(job.seed, "corpus"))]
             settings = SFT(learning_rate=shape.learning_rate, batch_size=shape.batch_size, loss_on="all")
             train(Finetuning(fresh, rows, settings, job.seed), settings, run, "pretrain")
             stages.save(run, fresh, folder, "pretrain", "random weights", settings)
