@@ -40,8 +40,8 @@ def test_what_helps_is_named_the_most_first_and_what_hurts_too():
                  course("worse", (0.4, 0.2, -0.3, -0.6), seed=3))  # fmt: skip
     assert words[0].startswith("2 of 3 mitigations end with more gold than PPO against a single reward model; "
                                "most with the best, by 0.7")  # fmt: skip
-    assert words[1].startswith("Then come the better by 0.4")
-    assert words[2].startswith("With less gold end the worse by 0.4")
+    assert words[1].startswith("Then comes the better by 0.4")
+    assert words[2].startswith("With less gold ends the worse by 0.4")
     assert words[3].startswith("At equal KL there is more gold with the best by 0.")
     assert "the better by" in words[3]
     assert "less gold with the worse by" in words[3]

@@ -109,11 +109,15 @@ def _at_the_end(found: Sequence[Outcome], intent: str) -> list[str]:
         (title, most), *others = more
         share = f"{len(more)} of {len(found)} mitigations end"
         said = [f"{share} with more {intent} than {ALONE}; most with {title}, by {most.estimate}."]
-        said += [f"Then come {_listed(others)}."] if others else []
+        said += [f"{_plural(others, 'Then comes', 'Then come')} {_listed(others)}."] if others else []
     else:
         n = max(one.end.estimate.n for one in found)
         said = [f"None of {len(found)} mitigations ends with more {intent} than {ALONE}, as far as {n:,} prompts tell."]
-    return [*said, *([f"With less {intent} end {_listed(less)}."] if less else [])]
+    return [*said, *([f"With less {intent} {_plural(less, 'ends', 'end')} {_listed(less)}."] if less else [])]
+
+
+def _plural(several: Sequence[object], one: str, more: str) -> str:
+    return one if len(several) == 1 else more
 
 
 def _at_equal_kl(found: Sequence[Outcome], intent: str) -> str:
