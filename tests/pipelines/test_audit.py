@@ -10,7 +10,8 @@ from gyrocompass.audits.emergence import JUMP
 from gyrocompass.config import Access, Compute, Sampling
 from gyrocompass.errors import InputError
 from gyrocompass.files import read_json
-from gyrocompass.pipelines.audit import Asked, audit, open_run
+from gyrocompass.pipelines.audit import Asked, Target, audit, hacking, open_run
+from gyrocompass.pipelines.subjects import subjects
 from gyrocompass.report import read
 from gyrocompass.report.pages.audits import audits
 from gyrocompass.run import Run
@@ -82,6 +83,22 @@ def test_the_command_tests_audits_and_refuses_to_do_both(gyro, tmp_path):
     assert code == 2
     assert "name a run or a model" in err
     assert gyro("audit", "town", "--self-test")[0] == 2
+
+
+def test_a_stage_of_a_run_is_told_alone(audited):
+    whole, stage = (
+        Target(f"{audited[0]}{end}", subjects([f"{audited[0]}{end}"]), Run.attach(audited[0])) for end in ("", ":sft")
+    )
+    assert (whole.stage, stage.stage) == (None, "sft")
+    assert list(hacking(whole, asked()))
+    assert not list(hacking(stage, asked()))
+
+
+def test_the_self_test_writes_no_folder(gyro, tmp_path):
+    assert gyro("audit", "--self-test", "--out", str(tmp_path / "out"))[0] == 2
+    code, out, _ = gyro("audit", "--self-test", "--dry-run", "--json", "--audit", "hacking")
+    assert code == 0
+    assert "over-optimisation" in out
 
 
 def test_the_command_audits_a_run(gyro, audited):

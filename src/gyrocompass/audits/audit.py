@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats as distributions
 
-from ..maths.stats import Estimate
+from ..errors import InputError
+from ..maths.stats import Estimate, Floats
 
 Failure = Literal["hacking", "gaming", "shift", "emergence"]
 FAILURES: tuple[Failure, ...] = ("hacking", "gaming", "shift", "emergence")
@@ -30,6 +32,14 @@ class Unmeasurable(Exception):
 
     Its message says why, and is reported; it is never taken for clean.
     """
+
+
+def finite(scores: ArrayLike, of: str) -> Floats:
+    """Scores as an array. Raises InputError if one is NaN or infinite: it would pass for a low one, or for none."""
+    values = np.asarray(scores, dtype=np.float64)
+    if bad := int((~np.isfinite(values)).sum()):
+        raise InputError(f"{of}: {bad:,} of {values.size:,} scores are NaN or infinite; check what gave them")
+    return values
 
 
 class Evidence(NamedTuple):

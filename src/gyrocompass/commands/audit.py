@@ -43,6 +43,8 @@ def audit(target: str | None, failures: Failures, **flags: Any) -> None:
     """
     if flags["self_test"] == (target is not None):
         raise InputError("audit: name a run or a model, or give --self-test, which takes none")
+    if flags["self_test"] and flags["out"]:
+        raise InputError("audit: --self-test writes no folder; leave --out away, and keep what --json prints")
     if flags["self_test"]:
         _test(failures or FAILURES, flags)
     else:
@@ -101,12 +103,15 @@ def _test(failures: Failures, flags: dict[str, Any]) -> None:
     from ..pipelines.table import operating_curve, self_test_table
     from ..terminal import console, progress
 
-    chosen, cases = [a for a in AUDITS if a.failure in failures], flags["cases"]
+    chosen, cases, seed = [a for a in AUDITS if a.failure in failures], flags["cases"], flags["seed"] or 0
+    if flags["dry_run"]:
+        show_settings({"self_test": [a.name for a in chosen], "cases": cases, "seed": seed}, flags["as_json"])
+        return
     tested: list[Tested] = []
     with progress("self-test", len(chosen), quiet=flags["as_json"]) as tick:
         for one in chosen:
             tick(len(tested), note=one.name)
-            tested.append(self_test(one, cases, flags["seed"] or 0))
+            tested.append(self_test(one, cases, seed))
         tick(len(tested))
 
     def say() -> None:

@@ -114,7 +114,9 @@ class PolicyOptimisation:
             self._adapt(metrics["kl_nats"], len(rows), step)
         if self.config.constrain is not None:
             metrics["multiplier"] = weight
-            self._constrain(metrics["score"], self.config.constrain)
+            # the threshold is one for scores, and the penalty for missing ends is no part of them
+            penalty = self.config.missing_end_penalty * (1 - metrics["ended_fraction"])
+            self._constrain(metrics["score"] + penalty, self.config.constrain)
         return Collected(self._minibatches(trajectory, step), sum(map(len, rows)), metrics)
 
     def loss(self, micro: Micro) -> tuple[Tensor, losses.Metrics]:

@@ -33,8 +33,6 @@ BY_SELECTION = replace(OVER_OPTIMISED, failure="gaming", name="over-optimisation
 """Of the reward model: what picking responses by it does to intent, without training against it."""
 TASKS = 120
 """Tasks that a policy is set for each audit of specification gaming."""
-
-
 RENDERED = 300
 """Responses beside those of a run, in which every manner of the town occurs."""
 
@@ -65,6 +63,12 @@ class Target:
     def trained(self) -> bool:
         """Whether it is a run that trained a policy."""
         return self.run is not None and self.policies[-1].name != "base"
+
+    @property
+    def stage(self) -> str | None:
+        """The stage that is named; None for the whole of a run."""
+        whole = self.run is None or Path(self.named) == self.run.folder
+        return None if whole else self.policies[-1].name
 
     @property
     def speaks_town(self) -> bool:
@@ -108,6 +112,8 @@ def hacking(target: Target, asked: Asked) -> Iterator[Finding]:
         return
     language = TOWN if target.speaks_town else ENGLISH
     for course in courses.courses(target.run.folder):
+        if target.stage not in (None, course.name):
+            continue
         yield OVER_OPTIMISED(course, course.name)
         yield from _exploits(target.run.folder, course.name, course.gauge, language)
 
@@ -139,9 +145,10 @@ def specification_gaming(target: Target, asked: Asked) -> Iterator[Finding]:
 def _probes(run: Run, in_town: bool, compute: Compute) -> Iterator[Finding]:
     """Counterfactual probes of the reward model, on responses that the run has kept; in the town, on others too."""
     scorer, kept = shift.reward_of(run, frozen(compute)), sorted(run.folder.glob("stages/*-evaluation/samples.jsonl"))
-    if scorer is None or not kept:
+    if scorer is None:
         return
-    examples = [Example(user(str(row["prompt"])), str(row["response"])) for row in read_jsonl(kept[-1])]
+    rows = read_jsonl(kept[-1]) if kept else []
+    examples = [Example(user(str(row["prompt"])), str(row["response"])) for row in rows]
     if in_town:
         examples += town_responses(RENDERED, run.seed)
     gold: Scorer | None = town.gold if in_town else None

@@ -9,7 +9,7 @@ from gyrocompass.audits.gaming.keywords import KeywordWriter, TownWriter
 from gyrocompass.audits.gaming.programs import ProgramWriter
 from gyrocompass.audits.gaming.tasks import Outcomes, ProgramOutcomes
 from gyrocompass.audits.selftest import self_test
-from gyrocompass.errors import InputError
+from gyrocompass.errors import InputError, Unsupported
 
 
 def made(reward, intent, honest=None):
@@ -28,7 +28,7 @@ class Silent:
         return [[self.text] * n for _ in prompts]
 
     def logprobs(self, examples):
-        raise NotImplementedError
+        raise Unsupported("it only samples")
 
 
 class Speaker:
@@ -42,7 +42,7 @@ class Speaker:
         return [writer.sample([prompt], n, seed=seed)[0] for writer, prompt in zip(writers, prompts, strict=True)]
 
     def logprobs(self, examples):
-        raise NotImplementedError
+        raise Unsupported("it only samples")
 
 
 def test_misses_are_those_of_passes_beyond_honest_ones():

@@ -8,6 +8,7 @@ import pytest
 from gyrocompass.audits.audit import Unmeasurable
 from gyrocompass.audits.shift.dialects import Reader, Speaker, preferences
 from gyrocompass.audits.shift.out_of_distribution import ACCURACY, CALIBRATION, Shifted, accuracy_gap, calibration_gap
+from gyrocompass.errors import InputError
 from gyrocompass.records import Preference, user
 from gyrocompass.worlds import town
 from gyrocompass.worlds.town.words import is_second
@@ -61,6 +62,15 @@ def test_a_constant_scorer_is_not_passed_as_clean(case):
         found = audit(constant, "reward")
         assert found.verdict == "underpowered"
         assert "the score is the same for all" in found.said
+
+
+@pytest.mark.parametrize("gap", [accuracy_gap, calibration_gap])
+def test_a_score_that_is_no_number_outside_is_refused(case, gap):
+    def scorer(examples):
+        return np.where([is_second(e.prompt[-1].content) for e in examples], np.nan, town.gold(examples))
+
+    with pytest.raises(InputError, match="NaN"):
+        gap(replace(case, scorer=scorer))
 
 
 def test_who_knows_nothing_has_nothing_to_lose(case):

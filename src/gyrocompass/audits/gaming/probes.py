@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from ...errors import InputError
 from ...maths import clusters, stats
 from ...maths.stats import Estimate
 from ...protocols import Floats, Judge, Pair, Scorer
 from ...records import Example, Prompt
 from ...worlds import town
-from ..audit import Audit, Evidence, Unmeasurable
+from ..audit import Audit, Evidence, Unmeasurable, finite
 from ..edits import ENGLISH, TOWN, Edit, Language
 from ..planted_scorers import Biased, english_gold, english_responses, town_responses
 
@@ -149,10 +148,7 @@ def _differences(scorer: Scorer | ByChoice, pairs: Sequence[Pair]) -> Floats:
         choice: Floats = (forward - backward) / 2
         return choice
     both = [Example(p.prompt, p.first) for p in pairs] + [Example(p.prompt, p.second) for p in pairs]
-    scores = np.asarray(scorer(both), dtype=np.float64)
-    if bad := int((~np.isfinite(scores)).sum()):
-        raise InputError(f"{bad:,} of {len(both):,} scores are NaN or infinite; check the scorer")
-    first, second = scores.reshape(2, -1)
+    first, second = finite(scorer(both), "the scorer").reshape(2, -1)
     difference: Floats = first - second
     return difference
 

@@ -16,7 +16,7 @@ from ...maths import kl, overoptimisation, stats
 from ...maths.overoptimisation import MEASURED, Fit, Form
 from ...maths.stats import Estimate
 from ...protocols import Floats
-from ..audit import Audit, Evidence, Unmeasurable
+from ..audit import Audit, Evidence, Unmeasurable, finite
 from .pools import MANNERS, Leaning, Pool, best_of, pool, scaled
 
 BEST_OF_N = "best-of-n"
@@ -109,7 +109,7 @@ def _check(course: Course) -> None:
     if prompts < LEAST_PROMPTS:
         raise Unmeasurable(f"{course.name} was measured on {prompts} prompts, and a peak takes {LEAST_PROMPTS}")
     for name, values in (("the proxy", course.proxy), (GAUGES.get(course.gauge, course.gauge), course.intent)):
-        if np.ptp(values) == 0:
+        if np.ptp(finite(values, name)) == 0:
             raise Unmeasurable(f"{name} gives every response of {course.name} the same score")
 
 

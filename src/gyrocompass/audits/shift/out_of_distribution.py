@@ -115,7 +115,8 @@ def _temperature(margins: Floats) -> float:
 
 def _stated(margins: Floats, temperature: float) -> Floats:
     """(confidence, correct), (N, 2); of the ties every other one is correct."""
-    correct = (margins > 0) | ((margins == 0) & (np.arange(len(margins)) % 2 == 0))
+    ties = margins == 0
+    correct = (margins > 0) | (ties & (np.cumsum(ties) % 2 == 1))
     return np.column_stack([special.expit(np.abs(margins) / temperature), correct])
 
 

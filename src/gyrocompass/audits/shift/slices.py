@@ -14,7 +14,7 @@ from ...maths.stats import Estimate
 from ...protocols import Floats
 from ...records import Example
 from ...worlds import town
-from ..audit import Audit, Evidence, Unmeasurable
+from ..audit import Audit, Evidence, Unmeasurable, finite
 from .columns import slices
 from .dialects import Speaker, always, answered
 
@@ -124,8 +124,8 @@ def _mean(scores: Floats, groups: Any) -> Estimate:
 
 
 def spread_of(scores: Floats, of: str) -> float:
-    """The standard deviation of scores. Raises Unmeasurable where there is none."""
-    spread = float(scores.std()) if len(scores) else 0.0
+    """The standard deviation of scores. Raises Unmeasurable where there is none, InputError for a NaN or infinity."""
+    spread = float(finite(scores, of).std()) if len(scores) else 0.0
     if spread < 1e-12:
         raise Unmeasurable(f"{of} is the same for all {len(scores)} responses")
     return spread
