@@ -9,7 +9,8 @@ from gyrocompass.records import Example, user
 
 
 def probed(kl, gold):
-    return Probed(list(range(len(kl))), {"kl_nats": np.array(kl, float), "gold": np.array(gold, float)})
+    values = {"kl_nats": np.array(kl, float), "gold": np.array(gold, float)}
+    return Probed(list(range(len(kl))), values, list(map(str, range(len(kl[0])))))
 
 
 def curve(model, kl, gold, value=0.1):
@@ -99,7 +100,7 @@ def test_the_interval_at_equal_kl_covers_the_truth():
     for _ in range(300):
         kl = np.stack([np.zeros(80), rng.gamma(0.5, 4.0, 80), rng.gamma(0.5, 16.0, 80)])
         gold = 0.2 * np.array([[0.0], [2.0], [8.0]]) + rng.normal(0, 0.3, (3, 80))
-        values = at_kl(Probed([0, 1, 2], {"kl_nats": kl, "gold": gold}), "gold", 3.0)
+        values = at_kl(probed(kl, gold), "gold", 3.0)
         if values is not None:
             half = 1.99 * values.std(ddof=1) / np.sqrt(80)
             covered += abs(values.mean() - 0.6) < half

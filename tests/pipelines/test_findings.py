@@ -18,7 +18,15 @@ def curve(model, gold, noise=0.2, n=200, proxy=(0, 1, 2, 3)):
     values = {name: np.array(means)[:, None] + rng.normal(0, noise, (4, n))
               for name, means in {"gold": gold, "proxy": proxy, "kl_nats": KL}.items()}  # fmt: skip
     answers = (Example(user("q"), "a"),) * n
-    return Curve(model, 0.1, f"{model}-1", Probed([0, 10, 20, 40], values), answers, answers, default=True)
+    return Curve(
+        model,
+        0.1,
+        f"{model}-1",
+        Probed([0, 10, 20, 40], values, list(map(str, range(n)))),
+        answers,
+        answers,
+        default=True,
+    )
 
 
 def equal_kl(ppo, dpo, **more):

@@ -21,7 +21,7 @@ def curve(gold, kl=KL, n=200, noise=0.2, seed=7):
     values = {name: np.array(means)[:, None] + rng.normal(0, noise, (4, n))
               for name, means in {"gold": gold, "proxy": (0, 1, 2, 3), "kl_nats": kl}.items()}  # fmt: skip
     answers = tuple(Example(user(f"q{i}"), "a") for i in range(n))
-    return Curve("ppo", 0.1, "ppo", Probed([0, 10, 20, 40], values), answers, answers)
+    return Curve("ppo", 0.1, "ppo", Probed([0, 10, 20, 40], values, list(map(str, range(n)))), answers, answers)
 
 
 def course(name, gold, stopped=False, **more):
@@ -111,5 +111,6 @@ def test_a_part_of_a_curve_keeps_its_prompts_responses_and_values_together():
     whole = curve(FALLING, n=6)
     half = part(whole, (1, 4))
     assert half.last == (whole.last[1], whole.last[4])
+    assert half.probed.questions == ["1", "4"]
     assert half.probed.values["gold"] == pytest.approx(whole.probed.values["gold"][:, [1, 4]])
     assert upto(whole, 1).probed.steps == [0, 10]

@@ -99,13 +99,15 @@ def part(curve: Curve, places: Sequence[int]) -> Curve:
     chosen = list(places)
     values = {name: rows[:, chosen] for name, rows in curve.probed.values.items()}
     first, last = (tuple(answered[i] for i in chosen) for answered in (curve.first, curve.last))
-    return replace(curve, probed=Probed(curve.probed.steps, values), first=first, last=last)
+    questions = [curve.probed.questions[i] for i in chosen]
+    return replace(curve, probed=Probed(curve.probed.steps, values, questions), first=first, last=last)
 
 
 def upto(curve: Curve, at: int) -> Curve:
     """A curve that ends at one of its checkpoints, whose responses it doesn't hold."""
     values = {name: rows[: at + 1] for name, rows in curve.probed.values.items()}
-    return replace(curve, probed=Probed(curve.probed.steps[: at + 1], values), last=(), default=False)
+    probed = curve.probed._replace(steps=curve.probed.steps[: at + 1], values=values)
+    return replace(curve, probed=probed, last=(), default=False)
 
 
 def _watchers(beginning: Beginning) -> list[str]:

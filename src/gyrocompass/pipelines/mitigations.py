@@ -25,12 +25,13 @@ from ..models.loading import load
 from ..models.network import Network
 from ..models.policy import LocalPolicy, with_room
 from ..models.scorer import RewardModel, ensemble
-from ..protocols import Floats, Scorer
+from ..protocols import Scorer
 from ..records import Example, Measurement, Preference, Prompt
 from ..run import Run
 from . import stages
 from .curves import Curve
 from .methods import Beginning
+from .verdict import Probed
 
 BASELINE = "ppo"
 """The stage of PPO against a single reward model."""
@@ -96,17 +97,17 @@ def watch(curve: Curve, gauge: str) -> Watch:
     p = curve.probed
     kl, gauged = p.values["kl_nats"], p.values[gauge]
     distances = np.sqrt(np.maximum(kl.mean(axis=1), 0.0))
-    peak = _fitted_peak(kl, gauged)
+    peak = _fitted_peak(p, gauge)
     on_course = peak <= distances.max()
     at = int(np.abs(distances - peak).argmin() if on_course else gauged.mean(axis=1).argmax())
     found = max(0.0, float(kl[at].mean()))
     return Watch(gauge, at, p.steps[at], found, float(p.values["proxy"][at].mean()), gauged.shape[1])
 
 
-def _fitted_peak(kl_nats: Floats, gauged: Floats) -> float:
+def _fitted_peak(p: Probed, gauge: str) -> float:
     """d*, root nats; infinite where the form says nothing of one."""
     try:
-        found = overoptimisation.fit(overoptimisation.RL, kl_nats, gauged)
+        found = overoptimisation.fit(overoptimisation.RL, p.values["kl_nats"], p.values[gauge], p.questions)
     except ValueError:
         return float("inf")
     return found.peak.value if found.r_squared >= LEAST_FIT else float("inf")
