@@ -17,7 +17,7 @@ def curve(model, gold, noise=0.2, n=200, proxy=(0, 1, 2, 3)):
     rng = np.random.default_rng(7)
     values = {name: np.array(means)[:, None] + rng.normal(0, noise, (4, n))
               for name, means in {"gold": gold, "proxy": proxy, "kl_nats": KL}.items()}  # fmt: skip
-    answers = (Example(user("q"), "a"),) * n
+    answers = tuple(Example(user(f"q{i}"), "a") for i in range(n))
     return Curve(model, 0.1, f"{model}-1", Probed([0, 10, 20, 40], values), answers, answers, default=True)
 
 
