@@ -1,5 +1,7 @@
 """Two methods at equal KL, from probes made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ def probed(kl, gold):
 
 
 def curve(model, kl, gold, value=0.1):
-    answers = (Example(user("q"), "a"),) * len(kl[0])
+    answers = tuple(Example(user(f"q{i}"), "a") for i in range(len(kl[0])))
     return Curve(model, value, f"{model}-1", probed(kl, gold), answers, answers)
 
 
@@ -78,6 +80,16 @@ def test_curves_are_compared_prompt_by_prompt():
     kl = [[0] * 50, [4] * 50]
     found = compare(curve("ppo", kl, [own, own + 1]), curve("dpo", kl, [own, own + 3]), "gold")
     assert found.levels[-1].difference == pytest.approx((2, 2, 2, 50))
+
+
+def test_prompts_that_ask_the_same_are_one_question():
+    """Two questions, each asked twice: the interval has two clusters, whose means differ by 1 and 3, and n is 2."""
+    kl, own = [[0] * 4, [4] * 4], np.zeros(4)
+    first, second = curve("ppo", kl, [own, own]), curve("dpo", kl, [own, [1, 1, 3, 3]])
+    asked = tuple(Example(user(q), "a") for q in ("q", "q", "r", "r"))
+    found = compare(replace(first, first=asked), replace(second, first=asked), "gold")
+    assert found.levels[-1].difference == pytest.approx((2, 2 - 12.7062, 2 + 12.7062, 2), abs=1e-3)
+    assert replace(first, first=asked).questions.tolist() == [0, 0, 1, 1]
 
 
 def test_a_policy_that_has_not_moved_can_t_be_compared():

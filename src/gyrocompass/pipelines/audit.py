@@ -11,7 +11,6 @@ from ..audits.audit import FAILURES, Audit, Failure, Finding
 from ..audits.edits import ENGLISH, TOWN, Language
 from ..audits.emergence import JUMP
 from ..audits.gaming import tasks
-from ..audits.gaming.agents import AGENTS
 from ..audits.gaming.probes import PROBES, case_of
 from ..audits.hacking.exploits import EXPLOITS, change_of
 from ..audits.hacking.overoptimisation import OVER_OPTIMISED
@@ -162,7 +161,7 @@ def _agents(run: Path) -> Iterator[Finding]:
     """Agents of grid worlds, from the episodes that the run has kept."""
     for played in sorted(run.glob("stages/*/played.jsonl")):
         world = played.parent.name.partition("-")[2]
-        yield AGENTS(grids.case(read_jsonl(played)), f"{grids.AGENT}/{world}")
+        yield grids.finding(world, read_jsonl(played))
 
 
 def distribution_shift(target: Target, asked: Asked) -> Iterator[Finding]:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..maths import stats
+from ..maths import clusters, stats
+from ..maths.clusters import Indices
 from ..maths.stats import Estimate
 from ..protocols import Floats
-from ..records import Example
+from ..records import Example, Prompt
 from . import verdict
 from .probe import Readings, summarised
 from .verdict import Probed
@@ -56,6 +57,12 @@ class Curve:
     def title(self) -> str:
         """`PPO (kl_coef=0.03)`."""
         return f"{self.model.upper()} ({self.setting})"
+
+    @property
+    def questions(self) -> Indices:
+        """Each prompt's question as a number, (prompts,): a prompt may come more than once."""
+        numbers: dict[Prompt, int] = {}
+        return np.array([numbers.setdefault(e.prompt, len(numbers)) for e in self.first], dtype=np.intp)
 
     def points(self) -> list[dict[str, Any]]:
         """A row per checkpoint, in the form of metrics.jsonl's probes."""
@@ -131,7 +138,8 @@ def levels_of(first: Probed, second: Probed) -> list[float]:
 
 
 def compare(first: Curve, second: Curve, gauge: str) -> Comparison | None:
-    """The second curve minus the first at equal KL, paired by prompt; None if they have no KL in common."""
+    """The second curve minus the first at equal KL, paired by prompt and clustered by question; None if they have no KL
+    in common."""
     found: list[tuple[float, Floats]] = []
     for kl_nats in levels_of(first.probed, second.probed):
         one, two = (at_kl(curve.probed, gauge, kl_nats) for curve in (first, second))
@@ -140,15 +148,16 @@ def compare(first: Curve, second: Curve, gauge: str) -> Comparison | None:
     if not found:
         return None
     average = np.mean([differences for _, differences in found], axis=0)
-    levels = tuple(AtKL(kl_nats, stats.mean(differences)) for kl_nats, differences in found)
-    return Comparison(first, second, levels, stats.mean(average), average)
+    levels = tuple(AtKL(kl_nats, clusters.mean(differences, first.questions)) for kl_nats, differences in found)
+    return Comparison(first, second, levels, clusters.mean(average, first.questions), average)
 
 
 def pooled(comparisons: Sequence[Comparison]) -> Estimate:
     """The mean over all of these comparisons, which share their prompts. Raises ValueError if there are none."""
     if not comparisons:
         raise ValueError("no number without data: no two curves reach a KL in common")
-    return stats.mean(np.mean([comparison.per_prompt for comparison in comparisons], axis=0))
+    average = np.mean([comparison.per_prompt for comparison in comparisons], axis=0)
+    return clusters.mean(average, comparisons[0].first.questions)
 
 
 def nearest(values: Sequence[float], default: float) -> list[float]:

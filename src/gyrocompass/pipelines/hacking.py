@@ -6,8 +6,8 @@ Source: Gao et al. 2023, arXiv:2210.10760, for proxy and gold against KL; of the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from ..config import Recipe
 from ..errors import InputError
@@ -17,7 +17,7 @@ from ..maths import stats
 from ..models.batching import seed_of
 from ..models.loading import load
 from ..models.scorer import RewardModel
-from ..records import Measurement, Preference
+from ..records import Measurement, Preference, Prompt
 from ..run import Run
 from . import stages
 from .cost import cost_of
@@ -33,8 +33,7 @@ WATCHER = "validation_proxy"
 """The metric of the validation reward model, which watches and is never optimised."""
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """The held-out prompts by their places: some set stops and thresholds, the others measure what came of it."""
 
     validation: tuple[int, ...]
@@ -48,7 +47,7 @@ def hacking(recipe: Recipe, run: Run) -> None:
     """
     # 1. One beginning; a part of the preferences goes to a reward model that watches.
     beginning, unseen = _begin(recipe, run, open_task(recipe, run))
-    split = split_of(len(beginning.heldout), recipe.hacking.validation_fraction)
+    split = split_of([e.prompt for e in beginning.heldout], recipe.hacking.validation_fraction)
     # 2. PPO against a single reward model, and where its course should have ended.
     beginning.ppo(BASELINE, recipe.ppo)
     course = beginning.curve("ppo", recipe.ppo.kl_coef, BASELINE, default=True)
@@ -82,16 +81,21 @@ def _begin(recipe: Recipe, run: Run, task: Task) -> tuple[Beginning, list[Prefer
     return replace(beginning, scorers={**beginning.scorers, WATCHER: model}), unseen
 
 
-def split_of(prompts: int, validation_fraction: float) -> Split:
-    """Every so manieth prompt for validation. Raises InputError if it leaves fewer than two on either side."""
-    chosen = tuple(i for i in range(prompts) if int((i + 1) * validation_fraction) > int(i * validation_fraction))
-    rest = tuple(sorted(set(range(prompts)) - set(chosen)))
-    if len(chosen) < 2 or len(rest) < 2:
+def split_of(prompts: Sequence[Prompt], validation_fraction: float) -> Split:
+    """Every so manieth question for validation, however often it is asked.
+
+    Raises InputError if it leaves fewer than two on either side.
+    """
+    f = validation_fraction
+    asked = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
+    chosen = {prompt for prompt, i in asked.items() if int((i + 1) * f) > int(i * f)}
+    if len(chosen) < 2 or len(asked) - len(chosen) < 2:
         raise InputError(
-            f"{prompts} held-out prompts leave {len(chosen)} for validation and {len(rest)} to measure on; "
-            "raise evaluation.prompts or change hacking.validation_fraction"
+            f"{len(asked)} held-out prompts leave {len(chosen)} for validation and {len(asked) - len(chosen)} to "
+            "measure on; raise evaluation.prompts or change hacking.validation_fraction"
         )
-    return Split(chosen, rest)
+    sides = (tuple(i for i, prompt in enumerate(prompts) if (prompt in chosen) == wanted) for wanted in (True, False))
+    return Split(*sides)
 
 
 def part(curve: Curve, places: Sequence[int]) -> Curve:
@@ -122,7 +126,7 @@ def _trained(
     found = []
     for one in Mitigations(beginning, unseen, watches).all():
         against = replace(beginning, scorers={**beginning.scorers, "proxy": one.scorer})
-        against.ppo(one.stage, one.config)
+        against.ppo(one.stage, one.config, one.seed)
         curve = part(beginning.curve("ppo", one.config.kl_coef, one.stage), split.measuring)
         needs = tuple(dict.fromkeys((*one.needs, one.stage)))
         found.append(Course(one.name, TITLES[one.name], one.stage, needs, curve, one.note))
