@@ -111,18 +111,17 @@ def test_false_claims_stay_below_their_level():
 
 
 def test_the_prompts_are_split_evenly_and_each_is_on_one_side():
-    split = split_of([user(f"q{i}") for i in range(520)], 0.25)
+    split = split_of([f"q{i}" for i in range(520)], 0.25)
     assert split.validation[:3] == (3, 7, 11)
     assert (len(split.validation), len(split.measuring)) == (130, 390)
     assert sorted(split.validation + split.measuring) == list(range(520))
-    with pytest.raises(InputError, match="held-out prompts leave 1 for validation"):
-        split_of([user(f"q{i}") for i in range(6)], 0.2)
+    with pytest.raises(InputError, match="held-out questions leave 1 for validation"):
+        split_of([f"q{i}" for i in range(6)], 0.2)
 
 
 def test_a_question_that_is_asked_twice_is_on_one_side_both_times():
     """Of the questions a, b, c, d the second and the fourth validate."""
-    asked = [user(q) for q in "abacbddc"]
-    assert split_of(asked, 0.5) == ((1, 4, 5, 6), (0, 2, 3, 7))
+    assert split_of("abacbddc", 0.5) == ((1, 4, 5, 6), (0, 2, 3, 7))
 
 
 def test_a_part_of_a_curve_keeps_its_prompts_responses_and_values_together():

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..maths import clusters, stats
-from ..maths.clusters import Indices
 from ..maths.stats import Estimate
 from ..protocols import Floats
-from ..records import Example, Prompt
+from ..records import Example
 from . import verdict
 from .probe import Readings, summarised
 from .verdict import Probed
@@ -57,12 +56,6 @@ class Curve:
     def title(self) -> str:
         """`PPO (kl_coef=0.03)`."""
         return f"{self.model.upper()} ({self.setting})"
-
-    @property
-    def questions(self) -> Indices:
-        """Each prompt's question as a number, (prompts,): a prompt may come more than once."""
-        numbers: dict[Prompt, int] = {}
-        return np.array([numbers.setdefault(e.prompt, len(numbers)) for e in self.first], dtype=np.intp)
 
     def points(self) -> list[dict[str, Any]]:
         """A row per checkpoint, in the form of metrics.jsonl's probes."""
@@ -148,8 +141,8 @@ def compare(first: Curve, second: Curve, gauge: str) -> Comparison | None:
     if not found:
         return None
     average = np.mean([differences for _, differences in found], axis=0)
-    levels = tuple(AtKL(kl_nats, clusters.mean(differences, first.questions)) for kl_nats, differences in found)
-    return Comparison(first, second, levels, clusters.mean(average, first.questions), average)
+    levels = tuple(AtKL(kl_nats, clusters.mean(differences, first.probed.questions)) for kl_nats, differences in found)
+    return Comparison(first, second, levels, clusters.mean(average, first.probed.questions), average)
 
 
 def pooled(comparisons: Sequence[Comparison]) -> Estimate:
@@ -157,7 +150,7 @@ def pooled(comparisons: Sequence[Comparison]) -> Estimate:
     if not comparisons:
         raise ValueError("no number without data: no two curves reach a KL in common")
     average = np.mean([comparison.per_prompt for comparison in comparisons], axis=0)
-    return clusters.mean(average, comparisons[0].first.questions)
+    return clusters.mean(average, comparisons[0].first.probed.questions)
 
 
 def nearest(values: Sequence[float], default: float) -> list[float]:

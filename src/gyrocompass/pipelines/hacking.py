@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ..audits.shift.columns import question_of
 from ..config import Recipe
 from ..errors import InputError
 from ..files import write_json, write_jsonl
@@ -17,7 +18,7 @@ from ..maths import stats
 from ..models.batching import seed_of
 from ..models.loading import load
 from ..models.scorer import RewardModel
-from ..records import Measurement, Preference, Prompt
+from ..records import Measurement, Preference
 from ..run import Run
 from . import stages
 from .cost import cost_of
@@ -47,7 +48,7 @@ def hacking(recipe: Recipe, run: Run) -> None:
     """
     # 1. One beginning; a part of the preferences goes to a reward model that watches.
     beginning, unseen = _begin(recipe, run, open_task(recipe, run))
-    split = split_of([e.prompt for e in beginning.heldout], recipe.hacking.validation_fraction)
+    split = split_of(list(map(question_of, beginning.heldout)), recipe.hacking.validation_fraction)
     # 2. PPO against a single reward model, and where its course should have ended.
     beginning.ppo(BASELINE, recipe.ppo)
     course = beginning.curve("ppo", recipe.ppo.kl_coef, BASELINE, default=True)
@@ -81,20 +82,20 @@ def _begin(recipe: Recipe, run: Run, task: Task) -> tuple[Beginning, list[Prefer
     return replace(beginning, scorers={**beginning.scorers, WATCHER: model}), unseen
 
 
-def split_of(prompts: Sequence[Prompt], validation_fraction: float) -> Split:
-    """Every so manieth question for validation, however often it is asked.
+def split_of(questions: Sequence[str], validation_fraction: float) -> Split:
+    """That share of the questions for validation, evenly spaced; prompts that ask the same stand on one side.
 
-    Raises InputError if it leaves fewer than two on either side.
+    Raises InputError if it leaves fewer than two questions on either side.
     """
     f = validation_fraction
-    asked = {prompt: i for i, prompt in enumerate(dict.fromkeys(prompts))}
-    chosen = {prompt for prompt, i in asked.items() if int((i + 1) * f) > int(i * f)}
+    asked = {question: i for i, question in enumerate(dict.fromkeys(questions))}
+    chosen = {question for question, i in asked.items() if int((i + 1) * f) > int(i * f)}
     if len(chosen) < 2 or len(asked) - len(chosen) < 2:
         raise InputError(
-            f"{len(asked)} held-out prompts leave {len(chosen)} for validation and {len(asked) - len(chosen)} to "
+            f"{len(asked)} held-out questions leave {len(chosen)} for validation and {len(asked) - len(chosen)} to "
             "measure on; raise evaluation.prompts or change hacking.validation_fraction"
         )
-    sides = (tuple(i for i, prompt in enumerate(prompts) if (prompt in chosen) == wanted) for wanted in (True, False))
+    sides = (tuple(i for i, question in enumerate(questions) if (question in chosen) == on) for on in (True, False))
     return Split(*sides)
 
 

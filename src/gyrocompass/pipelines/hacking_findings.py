@@ -83,7 +83,7 @@ class Outcome:
 
 def outcomes(baseline: Course, courses: Sequence[Course], gauge: str) -> list[Outcome]:
     """Each mitigation minus the baseline in the gauge; p adjusted over all of these tests (Holm 1979)."""
-    last, questions = baseline.curve.probed.values[gauge][-1], baseline.curve.questions
+    last, questions = baseline.curve.probed.values[gauge][-1], baseline.curve.probed.questions
     ends = [course.curve.probed.values[gauge][-1] - last for course in courses]
     equal = [None if course.stopped else compare(baseline.curve, course.curve, gauge) for course in courses]
     differences = [*ends, *(one.per_prompt for one in equal if one)]
