@@ -10,7 +10,6 @@ import numpy as np
 
 from ..audits.audit import detectable
 from ..maths import clusters, stats
-from ..maths.clusters import Indices
 from ..maths.stats import Estimate
 from ..protocols import Floats
 from .curves import AtKL, Curve, compare
@@ -98,7 +97,7 @@ def outcomes(baseline: Course, courses: Sequence[Course], gauge: str) -> list[Ou
     ]
 
 
-def p_value(differences: Floats, questions: Indices) -> float:
+def p_value(differences: Floats, questions: Sequence[str]) -> float:
     """Two-sided p of Student's t for a mean of 0 over prompts, clustered by question, (P,) both."""
     return clusters.p_value(differences, np.zeros(len(differences)), questions)
 
