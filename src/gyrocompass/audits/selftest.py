@@ -44,7 +44,10 @@ class AtStrength:
 
     @property
     def missed(self) -> int:
-        """How many were called clean though the fault matters. A weaker one may rightly be."""
+        """How many were called clean though the median fault matters: an upper bound, since half are weaker than it.
+
+        0 where it doesn't matter: then a fault may rightly be called clean.
+        """
         matters = self.effect is not None and self.effect.value >= 1
         return round(self.called_clean.value * self.called_clean.n) if matters else 0
 
