@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
+from gyrocompass.audits import selftest
 from gyrocompass.audits.audit import FAILURES
 from gyrocompass.audits.emergence import JUMP
-from gyrocompass.audits.selftest import AtStrength, Tested
 from gyrocompass.config import Access, Compute, Sampling
 from gyrocompass.errors import InputError
 from gyrocompass.files import read_json
@@ -104,9 +104,9 @@ def test_the_command_tests_audits_and_refuses_to_do_both(gyro, tmp_path):
 
 
 def test_the_table_of_the_self_test_has_a_row_for_each_strength():
-    at = [AtStrength(s, stats.proportion(k, 40), stats.proportion(c, 40), Estimate(e, e - 0.1, e + 0.1, 40))
+    at = [selftest.AtStrength(s, stats.proportion(k, 40), stats.proportion(c, 40), Estimate(e, e - 0.1, e + 0.1, 40))
           for s, k, c, e in ((1.0, 40, 0, 2.0), (0.5, 30, 2, 1.0), (0.25, 4, 10, 0.5))]  # fmt: skip
-    tested = Tested("gaming", "probe filler", tuple(at), stats.proportion(0, 40), 3, ())
+    tested = selftest.Tested("gaming", "probe filler", tuple(at), stats.proportion(0, 40), 3, ())
     columns = [list(column.cells) for column in self_test_table([tested]).columns]
     assert columns[0] == ["gaming: probe filler"] * 3
     assert columns[1] == ["1", "0.5", "0.25"]
