@@ -13,7 +13,7 @@ from gyrocompass.errors import InputError
 from gyrocompass.files import read_json
 from gyrocompass.maths import stats
 from gyrocompass.maths.stats import Estimate
-from gyrocompass.pipelines.audit import Asked, Target, audit, hacking, open_run, specification_gaming
+from gyrocompass.pipelines.audit import Asked, Target, audit, changes, hacking, open_run
 from gyrocompass.pipelines.subjects import subjects
 from gyrocompass.pipelines.table import self_test_table
 from gyrocompass.report import read
@@ -123,8 +123,8 @@ def test_a_stage_of_a_run_is_told_alone(audited):
     assert (whole.stage, stage.stage) == (None, "sft")
     assert list(hacking(whole, asked()))
     assert not list(hacking(stage, asked()))
-    assert "proxy up, intent down" in {f.finding for f in specification_gaming(whole, asked())}
-    assert "proxy up, intent down" not in {f.finding for f in specification_gaming(stage, asked())}
+    assert [f.model for f in changes(whole)] == ["ppo"]
+    assert not list(changes(stage))
 
 
 def test_the_self_test_writes_no_folder(gyro, tmp_path):

@@ -135,7 +135,7 @@ def specification_gaming(target: Target, asked: Asked) -> Iterator[Finding]:
         if best is not None:
             yield BY_SELECTION(best, "reward")
         yield from _probes(target.run, target.speaks_town, asked.compute)
-        yield from _changes(target)
+        yield from changes(target)
         yield from _agents(target.run.folder)
     before = _before(target, asked)
     for name, policy in _policies(target, asked):
@@ -166,7 +166,7 @@ def _samples(run: Path) -> list[dict[str, Any]]:
     return read_jsonl(kept[-1]) if kept else []
 
 
-def _changes(target: Target) -> Iterator[Finding]:
+def changes(target: Target) -> Iterator[Finding]:
     """What training on a proxy did to the responses to the same prompts, of each model that came of it."""
     assert target.run is not None
     rows = _samples(target.run.folder)
