@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from ..errors import InputError
 from ..files import read_json
 from .sources import Place
 
+NO_ASCII = re.compile(r"[^\n\r -~]")
 Value: TypeAlias = "str | int | float | bool | list[Located] | dict[str, Located] | None"
 
 
@@ -81,8 +84,8 @@ def read_located(path: Path) -> Located:
     Raises InputError, naming the line, if the file can't be read, isn't valid, or states a key twice.
     """
     text = _text(path)
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         return _located(loader, node, str(path)) if node else Located(None, Place(str(path), 1))
     except yaml.MarkedYAMLError as error:
@@ -90,12 +93,11 @@ def read_located(path: Path) -> Located:
         raise InputError(f"{path}:{line}: not valid YAML ({error.problem}); correct it") from None
     except (yaml.YAMLError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML ({str(error).splitlines()[0]}); correct it") from None
-    finally:
-        loader.dispose()
 
 
 def _text(path: Path) -> str:
-    """JSON is read as the YAML that it nearly is: its tabs, never part of a value, become spaces."""
+    """JSON is read as the YAML that it nearly is: its tabs, never part of a value, become spaces, and characters that
+    YAML reads otherwise, always part of one, are escaped."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -105,7 +107,7 @@ def _text(path: Path) -> str:
     if path.suffix.lower() != ".json":
         return text
     read_json(path)
-    return text.replace("\t", " ")
+    return NO_ASCII.sub(lambda character: json.dumps(character[0])[1:-1], text.replace("\t", " "))
 
 
 def _located(loader: yaml.SafeLoader, node: yaml.Node, file: str) -> Located:

@@ -6,7 +6,7 @@ The supervised stage of Constitutional AI, Bai et al. 2022, arXiv:2212.08073, se
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,10 +15,11 @@ from ..models.batching import seed_of
 from ..protocols import Policy
 from ..records import Example, Message, Prompt
 from .constitution import Constitution, Principle, draw, without_critique
-from .turns import Step, read_reply
+from .turns import Said, Step, read_reply
 
 UNCHANGED = "unchanged"
 """The mark of a revision that says what the response says; the others are `empty STEP` and `STEP ran on`."""
+UNASKED = Said("", ())
 
 
 @runtime_checkable
@@ -191,34 +192,24 @@ class _Reviser:
 
     def round(self, chains: Sequence[Chain], drawn: Sequence[Principle], number: int) -> list[Chain]:
         """The chains with one more round each; a chain without a response stays as it is."""
-        begun = {i: Round(drawn[i].id, "", "") for i, chain in enumerate(chains) if chain.final.strip()}
+        critiques = [UNASKED] * len(chains)
         if self.critiques:
-            begun |= self._criticised({i: chains[i] for i in begun}, drawn, number)
-        made = begun | self._revised(
-            {i: (chains[i], one) for i, one in begun.items() if one.critique or not self.critiques}, drawn, number
-        )
-        return [
-            replace(chain, rounds=(*chain.rounds, made[i])) if i in made else chain for i, chain in enumerate(chains)
-        ]
+            wanted = [self._critique_request(*each) for each in zip(chains, drawn, strict=True)]
+            critiques = _replies(self.policy, "critique", wanted, seed_of(self.seed, "critique", number))
+        wanted = [self._revision_request(*each) for each in zip(chains, drawn, critiques, strict=True)]
+        revisions = _replies(self.policy, "revision", wanted, seed_of(self.seed, "revision", number))
+        return [_extended(*each) for each in zip(chains, drawn, critiques, revisions, strict=True)]
 
-    def _criticised(self, chains: Mapping[int, Chain], drawn: Sequence[Principle], number: int) -> dict[int, Round]:
-        asked = [self._conversation(chain, drawn[i].critique) for i, chain in chains.items()]
-        replies = _replies(self.policy, "critique", asked, seed_of(self.seed, "critique", number))
-        return {i: Round(drawn[i].id, text, "", marks) for i, (text, marks) in zip(chains, replies, strict=True)}
+    def _critique_request(self, chain: Chain, principle: Principle) -> Prompt | None:
+        """None where there is no response."""
+        return self._conversation(chain, principle.critique) if chain.final.strip() else None
 
-    def _revised(
-        self, begun: Mapping[int, tuple[Chain, Round]], drawn: Sequence[Principle], number: int
-    ) -> dict[int, Round]:
-        asked = []
-        for i, (chain, one) in begun.items():
-            criticised = (drawn[i].critique, one.critique) if self.critiques else ()
-            asked.append(self._conversation(chain, *criticised, drawn[i].revision))
-        replies = _replies(self.policy, "revision", asked, seed_of(self.seed, "revision", number))
-        made = {}
-        for (i, (chain, one)), (text, marks) in zip(begun.items(), replies, strict=True):
-            same = (UNCHANGED,) * (text.split() == chain.final.split())
-            made[i] = replace(one, revision=text, marks=(*one.marks, *marks, *same))
-        return made
+    def _revision_request(self, chain: Chain, principle: Principle, critique: Said) -> Prompt | None:
+        """None where there is no response, or no critique though one was wanted."""
+        if not chain.final.strip() or (self.critiques and not critique.text):
+            return None
+        criticised = (principle.critique, critique.text) if self.critiques else ()
+        return self._conversation(chain, *criticised, principle.revision)
 
     def _conversation(self, chain: Chain, *turns: str) -> Prompt:
         """System message, few-shot examples, prompt and response, and then these turns, the user's and the model's."""
@@ -236,26 +227,36 @@ class _Reviser:
         )
 
 
+def _extended(chain: Chain, principle: Principle, critique: Said, revision: Said) -> Chain:
+    """The chain with the round that these replies make, if it has a response."""
+    if not chain.final.strip():
+        return chain
+    same = (UNCHANGED,) * (revision.text.split() == chain.final.split())
+    one = Round(principle.id, critique.text, revision.text, (*critique.marks, *revision.marks, *same))
+    return replace(chain, rounds=(*chain.rounds, one))
+
+
 def _begun(policy: Policy, prompts: Sequence[Prompt], responses: Sequence[str] | None, seed: int) -> list[Chain]:
     """Chains of the first responses, sampled or given."""
     if responses is None:
         first = _replies(policy, "response", prompts, seed_of(seed, "response"))
-        return [Chain(prompt, text, (), marks) for prompt, (text, marks) in zip(prompts, first, strict=True)]
-    if len(responses) != len(prompts):
-        raise InputError(f"{len(prompts):,} prompts but {len(responses):,} responses; give one for each")
-    marked = [() if text.strip() else ("empty response",) for text in responses]
-    return [Chain(prompt, text, (), marks) for prompt, text, marks in zip(prompts, responses, marked, strict=True)]
-
-
-def _replies(policy: Policy, step: Step, asked: Sequence[Prompt], seed: int) -> list[tuple[str, tuple[str, ...]]]:
-    """A reply to each conversation, without what isn't of this step, and its marks."""
-    if not asked:
-        return []
-    if isinstance(policy, Telling):
-        drawn = policy.sample_ended(asked, seed=seed)
+    elif len(responses) == len(prompts):
+        first = [Said(text, () if text.strip() else ("empty response",)) for text in responses]
     else:
-        drawn = [(text, True) for (text,) in policy.sample(asked, seed=seed)]
-    return [read_reply(step, text, ended) for text, ended in drawn]
+        raise InputError(f"{len(prompts):,} prompts but {len(responses):,} responses; give one for each")
+    return [Chain(prompt, said.text, (), said.marks) for prompt, said in zip(prompts, first, strict=True)]
+
+
+def _replies(policy: Policy, step: Step, wanted: Sequence[Prompt | None], seed: int) -> list[Said]:
+    """What is said to each conversation, without what isn't of this step; UNASKED where there is none."""
+    asked = [conversation for conversation in wanted if conversation is not None]
+    drawn: Iterable[tuple[str, bool]] = ()
+    if asked and isinstance(policy, Telling):
+        drawn = policy.sample_ended(asked, seed=seed)
+    elif asked:
+        drawn = ((text, True) for (text,) in policy.sample(asked, seed=seed))
+    said = iter([read_reply(step, text, ended) for text, ended in drawn])
+    return [UNASKED if conversation is None else next(said) for conversation in wanted]
 
 
 def _keys(prompts: Sequence[Prompt]) -> list[str]:

@@ -34,10 +34,15 @@ class LocalPolicy:
         return [[chat.decode(self.network.tokenizer, r.ids) for r in responses] for responses in drawn]
 
     def sample_ended(self, prompts: Sequence[Prompt], *, seed: int = 0) -> list[tuple[str, bool]]:
-        """A response to each prompt, those of `sample`, and whether it came to its end, not to the token limit."""
-        ends = set(end_ids(self.network))
-        drawn = [response.ids for (response,) in self._drawn(prompts, 1, seed)]
-        return [(chat.decode(self.network.tokenizer, ids), ids[-1] in ends) for ids in drawn]
+        """A response to each prompt, and whether it came to its end, rather than to the token limit.
+
+        One that doesn't fit the context is empty and didn't end. Raises InputError if this is so of all.
+        """
+        kept, _ = with_room(self.network, prompts, self.sampling)
+        ends, told = set(end_ids(self.network)), [("", False)] * len(prompts)
+        for i, (response,) in zip(kept, self._drawn([prompts[i] for i in kept], 1, seed), strict=True):
+            told[i] = chat.decode(self.network.tokenizer, response.ids), response.ids[-1] in ends
+        return told
 
     def logprobs(self, examples: Sequence[Example]) -> Floats:
         """Summed response log-probabilities, nats, (len(examples),). Raises InputError if one is too long."""
