@@ -90,7 +90,7 @@ def test_an_empty_file_is_nothing(file):
 
 VALUES = st.recursive(
     st.text() | st.booleans() | st.none() | st.integers(-1000, 1000),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("abcé😀"), inner, max_size=4),
     max_leaves=12,
 )
 

@@ -41,7 +41,7 @@ def diligent(conversation):
     if asked.startswith("is it"):
         return f"yes: {asked}"
     if asked.startswith("make it"):
-        before = next(m.content for m in conversation if m.role == "assistant")
+        before = next(m.content for m in conversation[::-1] if m.content.startswith("answer"))
         return f"answer {int(before.split()[-1]) + 1}"
     return "answer 0"
 

@@ -27,6 +27,8 @@ from gyrocompass.feedback.turns import read_reply
         ("revision", "a plan\n\nRevision: 2", "a plan\n\nRevision: 2", ()),
         ("response", "Revision: hello", "Revision: hello", ()),
         ("response", "hello\n\n\nuser: more", "hello", ("response ran on",)),
+        ("response", "hello\n \n\nHUMAN: more\n\nHuman: still", "hello", ("response ran on",)),
+        ("response", "hello" + "\n" * 3000 + "x", "hello" + "\n" * 3000 + "x", ()),
     ],
 )
 def test_a_reply_ends_where_another_turn_begins(step, text, said, marks):

@@ -34,8 +34,9 @@ class Located:
         """The part that the path leads to, or the last one on the way that is there."""
         here = self
         for step in path:
+            parts: Any = here.value if isinstance(here.value, dict | list) else {}
             try:
-                here = here.value[step]  # type: ignore[index, call-overload]
+                here = parts[step]
             except (KeyError, IndexError, TypeError):
                 break
         return here
@@ -116,7 +117,7 @@ def _located(loader: yaml.SafeLoader, node: yaml.Node, file: str) -> Located:
         return Located(_mapping(loader, node.value, file), place)
     if isinstance(node, yaml.SequenceNode):
         return Located([_located(loader, item, file) for item in node.value], place)
-    value = loader.construct_object(node)  # type: ignore[no-untyped-call]
+    value = loader.construct_object(node)
     return Located(_rejoined(value) if isinstance(value, str) else value, place)
 
 

@@ -7,21 +7,18 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 Step = Literal["response", "critique", "revision"]
-TURN = r"human|user|critique ?request|revision ?request"
-NEXT_TURN: Mapping[Step, re.Pattern[str]] = {
-    step: re.compile(rf"(?:\A|\n\s*\n)[\s*#_]*(?:{labels})\b[\s*_]*:", re.IGNORECASE)
-    for step, labels in {
-        "response": TURN,
-        "critique": rf"{TURN}|revision|revised (?:response|answer)",
-        "revision": rf"{TURN}|critique",
-    }.items()
+LABEL = r"[\s*#_]*(?:{})\b[\s*_]*:"
+"""One of the labels, with whatever emphasis."""
+REVISED = "revision|revised (?:response|answer)"
+ANY_TURN = "human|user|critique ?request|revision ?request"
+OTHER_TURNS: Mapping[Step, str] = {
+    "response": ANY_TURN,
+    "critique": f"{ANY_TURN}|{REVISED}",
+    "revision": f"{ANY_TURN}|critique",
 }
-"""How a reply begins a turn that isn't its own: a label at the start of a paragraph."""
-OWN_LABEL: Mapping[Step, re.Pattern[str]] = {
-    step: re.compile(rf"\A[\s*#_]*(?:{labels})\b[\s*_]*:[\s*_]*", re.IGNORECASE)
-    for step, labels in {"critique": "critique", "revision": "revision|revised (?:response|answer)"}.items()
-}
-"""How a reply may begin its own turn."""
+"""The labels of turns that aren't of this step; one at the start of a paragraph begins such a turn."""
+OWN_TURN: Mapping[Step, str] = {"response": "(?!)", "critique": "critique", "revision": REVISED}
+"""The labels that a reply may begin its own turn with."""
 
 
 class Said(NamedTuple):
@@ -36,7 +33,9 @@ def read_reply(step: Step, text: str, ended: bool = True) -> Said:
 
     `empty STEP`: nothing is left; `STEP ran on`: it begins another turn, or didn't end before the token limit.
     """
-    own = OWN_LABEL[step].sub("", text) if step in OWN_LABEL else text
-    said, *rest = NEXT_TURN[step].split(own, maxsplit=1)
+    own = re.sub(rf"\A{LABEL.format(OWN_TURN[step])}[\s*_]*", "", text, flags=re.IGNORECASE)
+    said, *rest = re.split(
+        rf"(?:\A|\n[^\S\n]*\n){LABEL.format(OTHER_TURNS[step])}", own, maxsplit=1, flags=re.IGNORECASE
+    )
     marks = {f"empty {step}": not said.strip(), f"{step} ran on": bool(rest) or not ended}
     return Said(said.strip(), tuple(mark for mark, holds in marks.items() if holds))

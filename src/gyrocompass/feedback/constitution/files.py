@@ -45,9 +45,9 @@ def located_constitution(name_or_path: str | Path) -> Located:
     path = Path(name_or_path)
     if path.exists():
         return read_located(path)
-    if not (FOLDER / f"{path.name}.yaml").exists():
+    if str(name_or_path) not in shipped():
         raise InputError(f"{name_or_path}: no such constitution; give a file, or one of {', '.join(shipped())}")
-    return read_located(FOLDER / f"{path.name}.yaml")
+    return read_located(FOLDER / f"{name_or_path}.yaml")
 
 
 def shipped() -> list[str]:
@@ -136,11 +136,10 @@ def _questions(file: Located) -> Constitution:
 
 def _pairs(file: Located) -> Constitution:
     """llm-swarm's {"constitutions": [{"critic", "revision"}], "system_chat": [conversation]}, or its list alone."""
-    if isinstance(file.value, list):
-        listed, chats = file, ()
-    else:
+    listed, chats = file, None
+    if isinstance(file.value, dict):
         given = _known(file, "the constitution", ("constitutions", "system_chat"))
-        listed, chats = given["constitutions"], _examples(given["system_chat"]) if "system_chat" in given else ()
+        listed, chats = file.at("constitutions"), given.get("system_chat")
     principles = []
     for number, node in enumerate(listed.items("constitutions")):
         pair = _known(node, "a principle", ("critic", "revision"))
@@ -148,7 +147,7 @@ def _pairs(file: Located) -> Constitution:
             if key not in pair:
                 raise node.at(key).fault(f"the principle has no {NAMES[part]}; add {key!r}")
         principles.append(Principle(f"principle{number}", _request(pair["critic"]), _request(pair["revision"])))
-    return _named(file, principles, chats)
+    return _named(file, principles, _examples(chats) if chats else ())
 
 
 OWN = Form("gyrocompass", _own)
