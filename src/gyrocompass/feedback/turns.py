@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 Step = Literal["response", "critique", "revision"]
-LABEL = r"[\s*#_]*(?:{})\b[\s*_]*:"
+LABEL = r"[ \t*#_]*(?:{})\b[ \t*_]*:"
 """One of the labels, with whatever emphasis."""
 REVISED = "revision|revised (?:response|answer)"
 ANY_TURN = "human|user|critique ?request|revision ?request"
@@ -33,9 +33,8 @@ def read_reply(step: Step, text: str, ended: bool = True) -> Said:
 
     `empty STEP`: nothing is left; `STEP ran on`: it begins another turn, or didn't end before the token limit.
     """
-    own = re.sub(rf"\A{LABEL.format(OWN_TURN[step])}[\s*_]*", "", text, flags=re.IGNORECASE)
-    said, *rest = re.split(
-        rf"(?:\A|\n[^\S\n]*\n){LABEL.format(OTHER_TURNS[step])}", own, maxsplit=1, flags=re.IGNORECASE
-    )
+    own, others = (LABEL.format(labels[step]) for labels in (OWN_TURN, OTHER_TURNS))
+    text = re.sub(rf"\A{own}[\s*_]*", "", text.strip(), flags=re.IGNORECASE)
+    said, *rest = re.split(rf"(?:\A|\n[ \t]*\n){others}", text, maxsplit=1, flags=re.IGNORECASE)
     marks = {f"empty {step}": not said.strip(), f"{step} ran on": bool(rest) or not ended}
     return Said(said.strip(), tuple(mark for mark, holds in marks.items() if holds))
