@@ -34,6 +34,7 @@ class Server:
     honours: frozenset = frozenset({"n", "logprobs", "seed"})
     refuses: frozenset = frozenset()
     contents: dict = field(default_factory=dict)
+    cut: frozenset = frozenset()
     delay: float = 0.0
     retry_after: str | None = None
     usage: bool = True
@@ -95,8 +96,13 @@ class Server:
         return reply | ({"usage": tokens} if self.usage else {})
 
     def choice(self, body, i, told):
-        text = self.contents.get(body["messages"][-1]["content"], answer(body, i))
-        made = {"index": i, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        question = body["messages"][-1]["content"]
+        text = self.contents.get(question, answer(body, i))
+        made = {
+            "index": i,
+            "finish_reason": "length" if question in self.cut else "stop",
+            "message": {"role": "assistant", "content": text},
+        }
         tokens = [{"token": c, "bytes": None, "logprob": CHARACTER_LOGPROB, "top_logprobs": []} for c in text or ""]
         return made | ({"logprobs": {"content": tokens}} if told else {})
 

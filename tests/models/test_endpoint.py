@@ -361,3 +361,24 @@ def test_the_first_answer_stays(tmp_path):
         one.put("k", Reply("first", -1.0))
         other.put("k", Reply("second", -2.0))
         assert other.get(["none", "k"]) == {1: Reply("first", -1.0)}
+
+
+def test_a_response_at_the_token_limit_is_told_and_kept_as_such(serve, tmp_path):
+    server = serve(cut=frozenset({"question 1"}))
+    first = policy_of(server, tmp_path / "cache").sample_ended(questions(3), seed=1)
+    assert [ended for _, ended in first] == [True, False, True]
+    policy = policy_of(server, tmp_path / "cache")
+    assert policy.sample_ended(questions(3), seed=1) == first
+    assert [[text] for text, _ in first] == policy.sample(questions(3), seed=1)
+    assert server.requests == 3
+
+
+def test_a_cache_from_before_limits_were_told_goes_on(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "old")) as connection:
+        connection.execute("CREATE TABLE responses (key TEXT PRIMARY KEY, text TEXT NOT NULL, logprob REAL)")
+        connection.execute("INSERT INTO responses VALUES ('k', 'kept', -1.0)")
+        connection.commit()
+    for _ in range(2):
+        with opened(tmp_path / "old") as cache:
+            cache.put("cut", Reply("half", -2.0, ended=False))
+            assert cache.get(["k", "cut"]) == {0: Reply("kept", -1.0), 1: Reply("half", -2.0, ended=False)}

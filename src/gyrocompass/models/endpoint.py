@@ -83,6 +83,13 @@ class EndpointPolicy:
         replies = self._replies(prompts, n, seed)
         return [[reply.text for reply in replies[i * n : (i + 1) * n]] for i in range(len(prompts))]
 
+    def sample_ended(self, prompts: Sequence[Prompt], *, seed: int = 0) -> list[tuple[str, bool]]:
+        """A response to each prompt, that of `sample`, and whether it came to its end, rather than to the token limit.
+
+        Responses from a cache written before this was asked count as ended.
+        """
+        return [(reply.text, reply.ended) for reply in self._replies(prompts, 1, seed)]
+
     def sample_with_logprobs(self, prompts: Sequence[Prompt], *, seed: int = 0) -> list[tuple[str, float]]:
         """A response to each prompt with its summed log-probability, nats, as the server tells it; NaN where it
         tells none. Most servers leave out the end token and the temperature.

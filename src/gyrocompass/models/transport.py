@@ -233,7 +233,8 @@ def _reply(choice: Any) -> Reply:
     tokens = getattr(getattr(choice, "logprobs", None), "content", None)
     if not isinstance(content, str):
         raise BadReply(f"content that is a {type(content).__name__}")
-    return Reply(content.strip(), math.fsum(token.logprob for token in tokens) if tokens else math.nan)
+    logprob = math.fsum(token.logprob for token in tokens) if tokens else math.nan
+    return Reply(content.strip(), logprob, getattr(choice, "finish_reason", None) != "length")
 
 
 def _key() -> str:
