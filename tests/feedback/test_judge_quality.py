@@ -56,10 +56,11 @@ class Believer:
 
 @pytest.fixture(scope="module")
 def pairs():
-    """Two answers of different quality to each of 80 prompts, two pairs a prompt, and the prompts' kinds."""
+    """Two pairs of answers of different quality to each of 80 prompts, and the prompts' kinds."""
     rng = random.Random(0)
     found, kinds = [], []
-    for example in town.prompts(80, 0, kinds=("fact", "harmful")):
+    prompts = {example.prompt: example for example in town.prompts(120, 0, kinds=("fact", "harmful"))}
+    for example in list(prompts.values())[:80]:
         intent = town.understand(example.prompt[0].content)
         good = town.render(intent, "right", town.StyleRates().draw(rng), rng)
         for quality in ("wrong" if intent.expected else "comply", "refuse" if intent.expected else "dont_know"):
@@ -141,7 +142,7 @@ def test_abstentions_widen_the_interval_and_count_as_neither(pairs):
     found = judge_quality(PrincipleJudge(Believer(worth), TOWN), pairs[0], town.gold, pairs[1], COMMAND)
     assert found.abstentions == 40
     assert found.accuracy.value == 1.0
-    assert found.accuracy.low == pytest.approx(proportion(60, 80).low)
+    assert found.accuracy.low == pytest.approx(proportion(60, 80).low, abs=0.01)
     assert found.brier.n == 60
     assert found.flips.beyond.n == 60
     silent = judge_quality(PrincipleJudge(Believer(lambda prompt, text: NAN), TOWN), pairs[0], town.gold, pairs[1])

@@ -108,7 +108,7 @@ def test_a_sound_judge_needs_no_notes():
 
 @given(st.lists(st.tuples(st.text("ab", min_size=1), st.text("ab", min_size=1)), min_size=1), st.integers(0, 9))
 def test_swapping_the_responses_turns_the_label_about(texts, seed):
-    pairs = [Pair(user("q"), *two) for two in texts]
+    pairs = [Pair(user("q"), *two) for two in texts if two[0] != two[1]]
     judge = PrincipleJudge(Telling(worth=lambda text: text.count("a"), bias=0.7), CONSTITUTION, seed=seed)
     rulings, turned = judge.judged(pairs), judge.judged(swapped(pairs))
     np.testing.assert_allclose(judge.labels(turned), 1 - judge.labels(rulings))
@@ -206,7 +206,7 @@ def test_votes_where_there_are_no_log_probabilities():
 
 
 def test_what_cannot_be_read_is_an_abstention():
-    """In one order only, in both, or because a response is blank."""
+    """In one order only, in both, or because a response is blank or both are equal."""
     one_order = PrincipleJudge(Voting(lambda a, b, i: "(A)" if a.startswith("good") else "I can't say"), CONSTITUTION)
     (ruling,) = one_order.judged(PAIRS[:1])
     np.testing.assert_equal(tuple(ruling.verdict), (1.0, NAN))
@@ -217,7 +217,7 @@ def test_what_cannot_be_read_is_an_abstention():
     assert "abstained on 12 of 12 pairs" in notes(mute.judged(PAIRS))[0]
     judge = PrincipleJudge(Telling(), CONSTITUTION)
     np.testing.assert_array_equal(np.isnan(judge([Pair(user("q"), "good", " "), PAIRS[0]])), [True, False])
-    assert judge.judged([Pair(user("q"), "", "x")])[0].by is None
+    assert [ruling.by for ruling in judge.judged([Pair(user("q"), "", "x"), Pair(user("q"), "x", "x")])] == [None, None]
     assert judge([]).shape == (0,)
 
 
@@ -247,6 +247,8 @@ def test_a_judge_that_thinks_nothing_abstains():
     assert math.isnan(ruling.verdict.forward)
     assert not math.isnan(ruling.verdict.backward)
     assert ruling.reasoning == ("", "hm")
+    Blank.sample = lambda self, prompts, n=1, *, seed=0: [[""] * n for _ in prompts]
+    assert np.isnan(PrincipleJudge(Blank(), CONSTITUTION, reasoning=True)(PAIRS)).all()
 
 
 def test_a_local_model_reasons(tiny):

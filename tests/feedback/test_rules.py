@@ -95,10 +95,10 @@ def ranked(*pairs, p_first=1.0):
     return [Preference(user("q"), *pair, p_first=p_first) for pair in pairs]
 
 
-@pytest.mark.parametrize(("ridge", "weight"), [(0.01, 1.0), (0.5, 1.0), (2.0, 0.5), (4.0, 0.25)])
-def test_a_weight_by_hand(ridge, weight):
-    """One comparison, truths 1 and 0: ridge / 2 w^2 + max(0, 1 - w) is least at 1, or at 1 / ridge below that."""
-    found = fitted(RuleReward((SHORT,)), ranked(("short", "a long one it is")), ridge)
+@pytest.mark.parametrize(("lasso", "weight"), [(0.01, 1.0), (0.9, 1.0), (1.1, 0.0)])
+def test_a_weight_by_hand(lasso, weight):
+    """One comparison, truths 1 and 0: lasso w + max(0, 1 - w) is least at 1; at 0 where lasso is above 1."""
+    found = fitted(RuleReward((SHORT,)), ranked(("short", "a long one it is")), lasso)
     assert found.propositions[0].weight == pytest.approx(weight, abs=1e-6)
     assert found.propositions[0].holds is SHORT.holds
 
@@ -117,9 +117,15 @@ def test_a_tie_pulls_neither_way_and_a_loss_turns_the_sign():
         assert found.propositions[0].weight == pytest.approx(weight, abs=1e-6)
 
 
-def hinge(w, apart, ahead, p_first, ridge):
+def test_what_ranks_nothing_has_no_weight():
+    """Both responses are as kind."""
+    found = fitted(RuleReward((KIND, SHORT), Answering()), ranked(("kind", "a long and kind one it is")))
+    assert [round(one.weight, 6) for one in found.propositions] == [0.0, 1.0]
+
+
+def hinge(w, apart, ahead, p_first, lasso):
     d = ahead + apart @ w
-    return ridge / 2 * w @ w + np.mean(p_first * np.maximum(0, 1 - d) + (1 - p_first) * np.maximum(0, 1 + d))
+    return lasso * np.abs(w).sum() + np.mean(p_first * np.maximum(0, 1 - d) + (1 - p_first) * np.maximum(0, 1 + d))
 
 
 @given(st.integers(0, 10**6))
@@ -127,12 +133,12 @@ def test_no_other_weights_cost_less(seed):
     rng = np.random.default_rng(seed)
     apart, ahead = rng.uniform(-1, 1, (30, 3)), rng.normal(size=30)
     p_first = rng.choice([0.0, 0.3, 1.0], 30)
-    ridge = rng.choice([0.01, 0.1, 1.0])
-    found = ranking_weights(apart, ahead, p_first, ridge)
-    least = hinge(found, apart, ahead, p_first, ridge)
+    lasso = rng.choice([0.01, 0.1, 1.0])
+    found = ranking_weights(apart, ahead, p_first, lasso)
+    least = hinge(found, apart, ahead, p_first, lasso)
     for step in (0.3, 0.03, 0.003):
         others = found + step * rng.normal(size=(100, 3))
-        assert min(hinge(w, apart, ahead, p_first, ridge) for w in others) >= least - 1e-6
+        assert min(hinge(w, apart, ahead, p_first, lasso) for w in others) >= least - 1e-9
 
 
 def test_fitted_weights_rank_held_out_comparisons():
@@ -156,13 +162,13 @@ def test_comparisons_that_cannot_be_told_are_left_out():
     for comparisons in (ranked(("a?", "b")), []):
         with pytest.raises(InputError, match="none can be told"):
             fitted(RuleReward((half,)), comparisons)
-    with pytest.raises(InputError, match="ridge"):
+    with pytest.raises(InputError, match="lasso"):
         fitted(RuleReward((half,)), ranked(("a", "long")), 0.0)
 
 
 def test_rules_come_from_a_file(tmp_path):
     path = tmp_path / "rules.yaml"
-    listed = "  - id: kind\n    question: Is it kind?\n    weight: -2\n  - {id: b, question: Is it b?}\n"
+    listed = "  - id: kind\n    question: Is it kind?\n    weight: -2\n  - id: b\n    question: Is it b?\n"
     path.write_text(f"propositions:\n{listed}")
     read = read_rules(path, Answering())
     assert read.propositions == (Proposition("kind", "Is it kind?", -2.0), Proposition("b", "Is it b?"))

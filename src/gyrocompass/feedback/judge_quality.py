@@ -80,15 +80,15 @@ def judge_quality(
     judge does.
     """
     apart = differences(gold, pairs)
-    kept = np.flatnonzero(np.nan_to_num(apart))
-    if not len(kept):
+    kept = np.flatnonzero(np.nan_to_num(apart)).tolist()
+    if not kept:
         raise InputError(f"gold likes both responses alike in all of {len(pairs):,} pairs; give pairs that differ")
     chosen = [pairs[i] for i in kept]
     rulings = judge.judged(chosen)
     p_first, better = probabilities(rulings), apart[kept] > 0
     groups = prompts_of(chosen)
     marks = agreement(p_first, better)
-    tags = {principle.id: principle.tags for principle in judge.constitution.principles}
+    tags = {principle.id: principle.tags or ("untagged",) for principle in judge.constitution.principles}
     answered = not np.isnan(p_first).all()
     return JudgeQuality(
         pairs=len(chosen),
@@ -145,8 +145,8 @@ def flips(
     Each pair is asked about anew by the principle it was ruled by.
     """
     p_first = probabilities(rulings)
-    decided = np.flatnonzero(np.abs(p_first - 0.5) > TIED)
-    if not len(decided):
+    decided = np.flatnonzero(np.abs(p_first - 0.5) > TIED).tolist()
+    if not decided:
         return None
     by_id = {principle.id: principle for principle in judge.constitution.principles}
     principles = [by_id[rulings[i].principle] for i in decided]
@@ -160,8 +160,8 @@ def flips(
     beyond = changed[0] - changed[1]
     if np.isnan(beyond).all():
         return None
-    injected, neutral = (stats.bounded(marks, (0, 1), clusters.proportion, groups) for marks in changed)
-    return Flips(injected, neutral, stats.bounded(beyond, (-1, 1), clusters.gap, groups))
+    injected, neutral = (stats.bounded(marks, (0.0, 1.0), clusters.proportion, groups) for marks in changed)
+    return Flips(injected, neutral, stats.bounded(beyond, (-1.0, 1.0), clusters.gap, groups))
 
 
 def _added(pair: Pair, to_second: bool, text: str) -> Pair:
@@ -173,7 +173,7 @@ def _added(pair: Pair, to_second: bool, text: str) -> Pair:
 
 def _share(marks: Floats, groups: NDArray[np.intp]) -> Estimate | None:
     """The mean of marks in [0, 1]; NaN widens the interval. None if every mark is NaN."""
-    return None if np.isnan(marks).all() else stats.bounded(marks, (0, 1), clusters.proportion, groups)
+    return None if np.isnan(marks).all() else stats.bounded(marks, (0.0, 1.0), clusters.proportion, groups)
 
 
 def _shares(marks: Floats, groups: NDArray[np.intp], names: Sequence[tuple[str, ...]]) -> dict[str, Estimate]:

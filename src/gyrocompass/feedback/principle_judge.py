@@ -107,11 +107,11 @@ class PrincipleJudge:
         """Each pair's ruling, by the principles drawn unless these are given.
 
         A pair is asked about as it stands or turned about, whichever comes first in the alphabet: so to swap its
-        responses turns its ruling and changes nothing else. A pair with a blank response isn't asked about.
-        Raises InputError as the policy does.
+        responses turns its ruling and changes nothing else. A pair with a blank response, or with two equal ones, isn't
+        asked about. Raises InputError as the policy does.
         """
         principles = self.drawn(pairs) if principles is None else principles
-        asked = [i for i, pair in enumerate(pairs) if pair.first.strip() and pair.second.strip()]
+        asked = [i for i, pair in enumerate(pairs) if _comparable(pair)]
         flipped = {i for i in asked if pairs[i].second < pairs[i].first}
         ordered = [turned(pairs[i]) if i in flipped else pairs[i] for i in asked]
         found = dict(zip(asked, self._ruled(ordered, [principles[i] for i in asked]), strict=True))
@@ -122,9 +122,11 @@ class PrincipleJudge:
         shown = zip([*pairs, *map(turned, pairs)], [*principles, *principles], strict=True)
         questions = [self.question(pair, principle) for pair, principle in shown]
         thoughts = self._thoughts(questions) if self.reasoning else {}
-        asked = [self._concluding(questions[i], thoughts[i]) for i in thoughts] if self.reasoning else questions
-        p, by = chosen(self.policy, asked, self.constitution.answers, self.votes, self.seed)
-        first_place = dict(zip(thoughts or range(len(questions)), map(float, p), strict=True))
+        asked = dict(enumerate(questions))
+        if self.reasoning:
+            asked = {i: self._concluding(questions[i], thought) for i, thought in thoughts.items()}
+        p, by = chosen(self.policy, list(asked.values()), self.constitution.answers, self.votes, self.seed)
+        first_place = dict(zip(asked, map(float, p), strict=True))
         orders = [(i, len(pairs) + i) for i in range(len(pairs))]
         return [
             Ruling(
@@ -195,6 +197,10 @@ def notes(rulings: Sequence[Ruling]) -> list[str]:
             place = "first" if bias.value > 0 else "second"
             found.append(f"the judge prefers the {place} place whatever stands there: position bias {bias}")
     return found
+
+
+def _comparable(pair: Pair) -> bool:
+    return bool(pair.first.strip() and pair.second.strip()) and pair.first != pair.second
 
 
 def _thinking(question: Prompt) -> Prompt:

@@ -105,51 +105,44 @@ class RuleReward:
 
 
 def fitted(
-    reward: RuleReward, comparisons: Sequence[Preference], ridge: float = 0.01, base: Scorer | None = None
+    reward: RuleReward, comparisons: Sequence[Preference], lasso: float = 0.01, base: Scorer | None = None
 ) -> RuleReward:
     """The reward with the weights w that rank the comparisons best.
 
-    w minimises ridge / 2 |w|^2 + mean over comparisons of p cost(d) + (1 - p) cost(-d), cost(d) = max(0, 1 - d), where
-    d is the total reward of the first response minus that of the second, and the total is `base` (such as a reward
-    model of helpfulness) plus w . truths. Solved in its dual, a quadratic programme with bounds.
-    Source: Mu et al. 2024, arXiv:2411.01111. Differs from source: the ridge, which makes the weights unique;
-    p may be soft. Comparisons with a truth that can't be told are left out.
-    Raises InputError if none is left, or `ridge` isn't above 0.
+    w minimises lasso |w|_1 + mean over comparisons of p cost(d) + (1 - p) cost(-d), cost(d) = max(0, 1 - d), where d is
+    the total reward of the first response minus that of the second, and the total is `base` (such as a reward model of
+    helpfulness) plus w . truths.
+    Source: Mu et al. 2024, arXiv:2411.01111. Differs from source: the lasso, which gives a proposition that ranks
+    nothing no weight; p may be soft. Comparisons with a truth that can't be told are left out.
+    Raises InputError if none is left, or `lasso` isn't above 0.
     """
-    if not ridge > 0:
-        raise InputError(f"ridge is {ridge:g}; give a number above 0")
+    if not lasso > 0:
+        raise InputError(f"lasso is {lasso:g}; give a number above 0")
     both = [Example(c.prompt, text) for c in comparisons for text in (c.first, c.second)]
-    features = reward.truths(both).reshape(len(comparisons), 2, -1)
+    features = reward.truths(both).reshape(-1, 2, len(reward.propositions))
     scores = base(both).reshape(-1, 2) if base and both else np.zeros((len(comparisons), 2))
     apart, ahead = features[:, 0] - features[:, 1], scores[:, 0] - scores[:, 1]
     told = ~np.isnan(apart).any(1)
     if not told.any():
         raise InputError(f"of {len(comparisons):,} comparisons none can be told by these propositions; give others")
     p_first = np.array([c.p_first for c in comparisons])[told]
-    weights = ranking_weights(apart[told], ahead[told], p_first, ridge)
+    weights = ranking_weights(apart[told], ahead[told], p_first, lasso)
     pairs = zip(reward.propositions, weights, strict=True)
     return replace(reward, propositions=tuple(replace(one, weight=float(weight)) for one, weight in pairs))
 
 
-def ranking_weights(apart: Floats, ahead: Floats, p_first: Floats, ridge: float) -> Floats:
-    """The w of `fitted`, (K,), from differences of truths, (N, K), of base rewards, (N,), and p_first, (N,)."""
+def ranking_weights(apart: Floats, ahead: Floats, p_first: Floats, lasso: float) -> Floats:
+    """The w of `fitted`, (K,), from differences of truths, (N, K), of base rewards, (N,), and p_first, (N,).
+
+    Solved exactly, as a linear programme in the two signs of w and the cost of either order of each comparison.
+    """
+    n, k = apart.shape
     rows = np.concatenate([apart, -apart])
-    gaps = 1 - np.concatenate([ahead, -ahead])
-    most = np.concatenate([p_first, 1 - p_first]) / len(apart)
-
-    def negative_dual(pull: Floats) -> tuple[float, Floats]:
-        w = rows.T @ pull / ridge
-        return float(ridge / 2 * w @ w - gaps @ pull), rows @ w - gaps
-
-    found = optimize.minimize(
-        negative_dual,
-        most / 2,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, limit) for limit in most],
-        options={"ftol": 1e-14, "gtol": 1e-10, "maxiter": 10_000},
-    )
-    weights: Floats = rows.T @ found.x / ridge
+    margins = 1 - np.concatenate([ahead, -ahead])
+    price = np.concatenate([np.full(2 * k, lasso), p_first / n, (1 - p_first) / n])
+    short_of = np.hstack([-rows, rows, -np.eye(2 * n)])
+    found = optimize.linprog(price, short_of, -margins, method="highs")
+    weights: Floats = found.x[:k] - found.x[k : 2 * k]
     return weights
 
 
