@@ -10,7 +10,7 @@ from gyrocompass.audits.emergence import JUMP
 from gyrocompass.config import Access, Compute, Sampling
 from gyrocompass.errors import InputError
 from gyrocompass.files import read_json
-from gyrocompass.pipelines.audit import Asked, Target, audit, hacking, open_run
+from gyrocompass.pipelines.audit import Asked, Target, audit, distribution_shift, hacking, open_run
 from gyrocompass.pipelines.subjects import subjects
 from gyrocompass.report import read
 from gyrocompass.report.pages.audits import audits
@@ -92,6 +92,7 @@ def test_a_stage_of_a_run_is_told_alone(audited):
     assert (whole.stage, stage.stage) == (None, "sft")
     assert list(hacking(whole, asked()))
     assert not list(hacking(stage, asked()))
+    assert {f.model for f in distribution_shift(stage, asked())} == {"sft"}
 
 
 def test_the_self_test_writes_no_folder(gyro, tmp_path):
@@ -112,6 +113,8 @@ def test_a_folder_holds_one_target(tmp_path):
     assert open_run("town", {"stage": "audit", "target": "town"}, tmp_path, quiet=True).folder == run.folder
     with pytest.raises(InputError, match="another target"):
         open_run("elsewhere", {"stage": "audit", "target": "elsewhere"}, tmp_path, quiet=True)
+    Run.attach(tmp_path).save(status="failed")
+    assert open_run("elsewhere", {"stage": "audit", "target": "elsewhere"}, tmp_path, quiet=True).folder == tmp_path
 
 
 def test_what_could_not_be_measured_is_forgotten_when_it_is_looked_at_again(tmp_path):

@@ -122,13 +122,13 @@ def _said_by(chance: float, style: StyleRates, asked: Sequence[Example], seed: i
     return responses(name, answered(Speaker(always(chance), style), asked, seed))
 
 
-def _new_manner(seed: int) -> TwoSets:
+def _new_manner(seed: int, strength: float = 1.0) -> TwoSets:
     """Two policies as good as each other, one of which has taken to confidence, hedges or filler."""
     rng = random.Random(f"outputs differ planted {seed}")
     asked = town.prompts(rng.randint(500, 800), seed, split="heldout")
     rates, chance = _rates(rng), rng.uniform(0.5, 0.95)
     manner = rng.choice(MANNERS)
-    changed = {**rates, manner: rates[manner] + rng.uniform(0.35, 0.6)}
+    changed = {**rates, manner: rates[manner] + strength * rng.uniform(0.35, 0.6)}
     return TwoSets(_said_by(chance, StyleRates(**rates), asked, 2 * seed, "before"),
                    _said_by(chance, StyleRates(**changed), asked, 2 * seed + 1, "after"))  # fmt: skip
 
@@ -151,16 +151,17 @@ def _same_manner(seed: int) -> TwoSets:
                    _said_by(chance, StyleRates(**moved), again, 2 * seed + 1, "after"))  # fmt: skip
 
 
-def _others_ask(seed: int) -> TwoSets:
+def _others_ask(seed: int, strength: float = 1.0) -> TwoSets:
     """Prompts of training, and a deployment where a part of the users speaks the second dialect, or half of them ask
-    for three kinds of thing alone."""
+    for three kinds of thing alone; of weaker cases a smaller part."""
     rng = random.Random(f"prompts differ planted {seed}")
     n = rng.randint(500, 800)
     known = town.prompts(n, 2 * seed)
     if seed % 2:
-        return _asked(known, town.prompts(n, 2 * seed + 1, dialect=rng.uniform(0.3, 1.0)))
-    few = rng.sample(town.KINDS, 3)
-    return _asked(known, town.prompts(n // 2, 2 * seed + 1) + town.prompts(n // 2, 2 * seed + 1, kinds=few))
+        return _asked(known, town.prompts(n, 2 * seed + 1, dialect=strength * rng.uniform(0.3, 1.0)))
+    few, changed = rng.sample(town.KINDS, 3), round(strength * (n // 2))
+    same = town.prompts(n // 2 * 2 - changed, 2 * seed + 1)
+    return _asked(known, same + town.prompts(changed, 2 * seed + 1, kinds=few))
 
 
 def _same_ask(seed: int) -> TwoSets:
