@@ -81,7 +81,7 @@ def test_the_command_tests_audits_and_refuses_to_do_both(gyro, tmp_path):
     assert row["sensitivity"]["n"] == 4
     code, _, err = gyro("audit")
     assert code == 2
-    assert "name a run or a model" in err
+    assert "name a run, a model or a file" in err
     assert gyro("audit", "town", "--self-test")[0] == 2
 
 

@@ -85,9 +85,7 @@ def _audit(target: str, failures: Failures, flags: dict[str, Any]) -> None:
     if run.state["config"].get("stage") == "audit":
         with run.guard():
             found = look(run, target, asked)
-            run.save(
-                status="done", summary=[f"{f.finding} ({f.model}): {f.verdict}. {f.said}" for f in _gravest(found)]
-            )
+            run.save(status="done", summary=_summary(found))
     else:
         found = look(run, target, asked)
     _finish(run, found, write(run.folder), flags["as_json"])
@@ -106,9 +104,11 @@ def _of_file(target: str, failures: Failures, wanted: dict[str, Any]) -> Failure
     return failures
 
 
-def _gravest(found: list[Finding]) -> list[Finding]:
-    """The flagged findings; where none is, all."""
-    return [finding for finding in found if finding.verdict == "flagged"] or found
+def _summary(found: list[Finding]) -> list[str]:
+    """How many findings are flagged, and what they say; where none is, what all say."""
+    flagged = [finding for finding in found if finding.verdict == "flagged"]
+    said = [f"{f.finding} ({f.model}): {f.verdict}. {f.said}" for f in flagged or found]
+    return [f"{len(flagged)} of {len(found)} findings are flagged.", *said]
 
 
 def _finish(run: Run, found: list[Finding], report: Path, as_json: bool) -> None:

@@ -57,6 +57,12 @@ def test_clusters_of_words_find_the_second_dialect():
     assert purest > 0.75 * len(examples)
 
 
+def test_a_cluster_is_named_by_words():
+    found = slices(asked(*["one , \n two"] * 10, *["three ! four"] * 10), "cluster")
+    assert all(char.isalnum() or char in ":, " for name in found for char in name)
+    assert "three" in found[-1]
+
+
 def test_clusters_of_embeddings_are_theirs():
     found = slices(asked(*["a b", "c d"] * 10, embedding=[[1.0, 0.1], [0.1, 1.0]] * 10), "cluster")
     assert found[::2] == [found[0]] * 10

@@ -19,6 +19,8 @@ from ..audit import Audit, Evidence, Unmeasurable
 from .columns import text_of
 from .dialects import Speaker, always, answered
 
+LENGTH = "(length)"
+"""What the length of a text is called among its terms."""
 SHOWN = 6
 """Terms that are named of those that told the texts apart."""
 
@@ -78,7 +80,7 @@ def apart(case: TwoSets) -> Evidence:
         raise Unmeasurable(str(why)) from None
     value, low, high, n = told.accuracy
     share = Estimate(2 * value - 1, 2 * low - 1, 2 * high - 1, n)
-    marks = [_leading(x, side * told.weights, [*terms, "(length)"]) for side in (-1, 1)]
+    marks = [_leading(x, side * told.weights, [*terms, LENGTH]) for side in (-1, 1)]
     return Evidence(
         share,
         _said(case, told.accuracy, share, marks),
@@ -106,9 +108,15 @@ def _said(case: TwoSets, accuracy: Estimate, share: Estimate, marks: Sequence[Se
     if share.low <= 0:
         return f"{told}; chance is 0.50."
     named = (
-        f"{side.name} by {', '.join(m[:3])}" for side, m in zip((case.first, case.second), marks, strict=True) if m
+        f"{side.name} by {', '.join(map(_shown, m[:3]))}"
+        for side, m in zip((case.first, case.second), marks, strict=True)
+        if m
     )
     return f"{told}; so at least {share.low:.0%} of them are others. It knows {' and '.join(named)}."
+
+
+def _shown(term: str) -> str:
+    return term if term == LENGTH else repr(term)
 
 
 MANNERS = ("confidence", "hedge", "filler")
