@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse, special
 
-from gyrocompass.maths import stats, twosample
+from gyrocompass.maths import clusters, stats, twosample
 from gyrocompass.maths.stats import Estimate
 
 numbers = st.floats(-5, 5)
@@ -34,6 +34,34 @@ def test_a_difference_turns_round_with_its_operands(a, b):
     one, other = twosample.difference(a, b), twosample.difference(b, a)
     assert (other.low, other.high) == pytest.approx((-one.high, -one.low))
     assert one.low <= one.value <= one.high
+
+
+def test_the_difference_of_paired_rates_is_newcombes():
+    yes, no = np.array([[1, 1]] * 43 + [[1, 0]] * 15 + [[0, 1]] * 0 + [[0, 0]] * 22).T
+    together = twosample.correlation(yes, range(80), no, range(80))
+    assert together == pytest.approx((43 * 22 - 15 * 0) / np.sqrt(58 * 22 * 43 * 37))
+    found = twosample.difference(stats.proportion(58, 80), stats.proportion(43, 80), together)
+    a, b = stats.proportion(58, 80), stats.proportion(43, 80)
+    below, above = a.value - a.low, b.high - b.value
+    assert found.low == pytest.approx(15 / 80 - np.sqrt(below**2 + above**2 - 2 * together * below * above))
+    assert found.high - found.low < 0.8 * np.subtract(*twosample.difference(a, b)[2:0:-1])
+
+
+def test_means_of_the_same_groups_differ_as_pairs_do():
+    rng = np.random.default_rng(1)
+    x, groups = rng.normal(size=60) + np.repeat(rng.normal(size=20), 3), np.repeat(np.arange(20), 3)
+    y = x + 0.3 * rng.normal(size=60) - 0.5
+    one, other = clusters.mean(x, groups), clusters.mean(y, groups)
+    together = twosample.correlation(x, groups, y, groups)
+    assert twosample.difference(one, other, together) == pytest.approx(clusters.difference(x, y, groups))
+
+
+def test_samples_without_a_group_in_common_are_independent():
+    assert twosample.correlation([1.0, 2.0], ["a", "b"], [1.0, 5.0], ["c", "d"]) == 0
+    assert twosample.correlation([1.0, 1.0], ["a", "b"], [1.0, 5.0], ["a", "b"]) == 0
+    assert twosample.correlation([1.0, 2.0], ["a", "b"], [5.0, 1.0], ["a", "b"]) == pytest.approx(-1)
+    alone = Estimate(1.0, -np.inf, np.inf, 1)
+    assert twosample.difference(alone, alone, 0.5).high == np.inf
 
 
 def test_p_is_that_of_the_normal_distribution():

@@ -13,7 +13,7 @@ from gyrocompass.errors import InputError
 from gyrocompass.files import read_json
 from gyrocompass.maths import stats
 from gyrocompass.maths.stats import Estimate
-from gyrocompass.pipelines.audit import Asked, Target, audit, changes, hacking, open_run
+from gyrocompass.pipelines.audit import Asked, Target, audit, changes, distribution_shift, hacking, open_run
 from gyrocompass.pipelines.subjects import subjects
 from gyrocompass.pipelines.table import self_test_table
 from gyrocompass.report import read
@@ -98,7 +98,7 @@ def test_the_command_tests_audits_and_refuses_to_do_both(gyro, tmp_path):
     assert [at["strength"] for at in row["strengths"]] == [1.0, 0.5]
     code, _, err = gyro("audit")
     assert code == 2
-    assert "name a run or a model" in err
+    assert "name a run, a model or a file" in err
     assert gyro("audit", "town", "--self-test")[0] == 2
     assert gyro("audit", "--self-test", "--strength", "0")[0] == 2
 
@@ -125,6 +125,7 @@ def test_a_stage_of_a_run_is_told_alone(audited):
     assert not list(hacking(stage, asked()))
     assert [f.model for f in changes(whole)] == ["ppo"]
     assert not list(changes(stage))
+    assert {f.model for f in distribution_shift(stage, asked())} == {"sft"}
 
 
 def test_the_self_test_writes_no_folder(gyro, tmp_path):
@@ -145,6 +146,8 @@ def test_a_folder_holds_one_target(tmp_path):
     assert open_run("town", {"stage": "audit", "target": "town"}, tmp_path, quiet=True).folder == run.folder
     with pytest.raises(InputError, match="another target"):
         open_run("elsewhere", {"stage": "audit", "target": "elsewhere"}, tmp_path, quiet=True)
+    Run.attach(tmp_path).save(status="failed")
+    assert open_run("elsewhere", {"stage": "audit", "target": "elsewhere"}, tmp_path, quiet=True).folder == tmp_path
 
 
 def test_what_could_not_be_measured_is_forgotten_when_it_is_looked_at_again(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from gyrocompass.audits.shift.dialects import Reader, Speaker, in_dialects
@@ -9,6 +10,7 @@ from gyrocompass.config import Compute
 from gyrocompass.errors import InputError
 from gyrocompass.files import write_jsonl
 from gyrocompass.pipelines import shift
+from gyrocompass.records import Example, user
 from gyrocompass.run import Run
 from gyrocompass.worlds import town
 
@@ -74,7 +76,32 @@ def test_a_run_on_data_of_its_own_is_sliced_by_what_its_prompts_are_like(tmp_pat
     assert found["ppo", "slice gap: the gain in heldout_proxy by kind"] == "flagged"
     assert found["ppo", "slice gap: the gain in heldout_proxy by length"] == "flagged"
     assert found["ppo", "outputs differ"] == "clean"
-    assert not [name for _, name in found if "script" in name]
+    assert not [name for _, name in found if "language" in name]
+
+
+def test_a_stage_of_a_run_is_told_alone(tmp_path):
+    rows = [kept(name, i, name, 0.1 * (i % 7) + (name == "ppo") * (i % 3)) for name in ("sft", "ppo", "dpo")
+            for i in range(100)]  # fmt: skip
+    run = own_run(tmp_path, rows)
+    assert {f.model for f in shift.of_run(run, Compute(), stage="dpo")} == {"dpo"}
+    assert {f.model for f in shift.of_run(run, Compute(), stage="sft")} == {"sft"}
+
+
+def answers(model, *rows):
+    """From (question, response, score)."""
+    return shift.Answers(
+        model, [Example(user(q), r) for q, r, _ in rows], {"score": np.array([s for *_, s in rows], dtype=float)}
+    )
+
+
+def test_what_was_gained_is_told_by_prompt_where_rows_do_not_correspond():
+    before = answers("a", ("p", "x", 1), ("q", "x", 2), ("q", "y", 4), ("only before", "x", 9))
+    after = answers("b", ("q", "z", 5), ("only after", "z", 9), ("p", "z", 0))
+    gained = shift._gained(before, after)
+    assert gained.questions == ["q", "p"]
+    assert gained.worth["the gain in score"].tolist() == [2, -1]
+    with pytest.raises(InputError, match="answer 0 prompts in common"):
+        shift._gained(before, answers("b", ("r", "z", 5)))
 
 
 def test_a_run_that_kept_no_responses_is_told(tmp_path):

@@ -65,7 +65,7 @@ def unit(rows: Float[np.ndarray, "N D"]) -> Float[np.ndarray, "N D"]:
 
 
 def topics(texts: Sequence[str], rows: Float[np.ndarray, "N D"], k: int, seed: int) -> list[str]:
-    """Each text's cluster, (N,), named by the two terms that set it apart most: k-means on the rows.
+    """Each text's cluster, (N,), named by the two terms, of words alone, that set it apart most: k-means on the rows.
 
     Source: Lloyd 1982; started as in Arthur & Vassilvitskii 2007, k-means++.
     """
@@ -75,9 +75,13 @@ def topics(texts: Sequence[str], rows: Float[np.ndarray, "N D"], k: int, seed: i
     names: dict[int, str] = {}
     for code in range(codes.max() + 1):
         ahead = np.asarray(x[np.flatnonzero(codes == code)].mean(axis=0)).ravel() - overall
-        leading = [terms[i] for i in np.argsort(-ahead, kind="stable")[:2] if ahead[i] > 0]
+        leading = [terms[i] for i in np.argsort(-ahead, kind="stable") if ahead[i] > 0 and _says_a_word(terms[i])][:2]
         names[code] = f"{code + 1}: {', '.join(leading)}" if leading else f"{code + 1}"
     return [names[code] for code in codes.tolist()]
+
+
+def _says_a_word(term: str) -> bool:
+    return term.replace(" ", "").isalnum()
 
 
 def _terms(text: str) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""Two samples, independent of each other: whether a classifier tells them apart, and what two numbers differ by."""
+"""Two samples: whether a classifier tells them apart, and what two numbers differ by."""
 
 from __future__ import annotations
 
@@ -11,24 +11,47 @@ from numpy.typing import ArrayLike
 from scipy import optimize, sparse, special
 from scipy import stats as distributions
 
-from . import clusters
+from . import clusters, stats
 from .stats import Estimate, Floats
 
 PENALTY = 1.0
 """Weight of half the squared length of a classifier's weights beside its summed loss."""
 
 
-def difference(a: Estimate, b: Estimate) -> Estimate:
-    """a - b, of independent samples, from their values and intervals alone; n is the smaller of theirs.
+def difference(a: Estimate, b: Estimate, together: float = 0.0) -> Estimate:
+    """a - b from their values and intervals alone; n is the smaller of theirs.
 
-    Each end's distance from the value is the root of two squares: the distances of a and of b to the ends of theirs
-    that lie that way. So it is as lopsided as they are, and has width where both rates are 0.
-    Source: Newcombe 1998, Statistics in Medicine 17, method 10; for any two estimates Zou & Donner 2008.
+    Each end's distance from the value is the root of two squares, of the distances of a and of b to the ends of theirs
+    that lie that way, less twice their product times the `correlation` of the estimates (`together`; 0 of independent
+    samples). So it is as lopsided as they are, and has width where both rates are 0.
+    Source: Newcombe 1998, Statistics in Medicine 17, method 10 of either paper, for independent and for paired rates;
+    for any two estimates Zou & Donner 2008.
     """
     value = a.value - b.value
-    below = math.hypot(a.value - a.low, b.high - b.value)
-    above = math.hypot(a.high - a.value, b.value - b.low)
+    below = _third_side(a.value - a.low, b.high - b.value, together)
+    above = _third_side(a.high - a.value, b.value - b.low, together)
     return Estimate(value, value - below, value + above, min(a.n, b.n))
+
+
+def correlation(a: ArrayLike, groups_a: ArrayLike, b: ArrayLike, groups_b: ArrayLike) -> float:
+    """How far the means of two samples vary together, in [-1, 1], as far as they share groups; 0 where they share none.
+
+    Of the sums over each group of what its values are above their sample's mean, as in a clustered standard error
+    (Liang & Zeger 1986). With one value of either sample in each group it is Pearson's.
+    """
+    x, y = stats.finite(a), stats.finite(b)
+    codes, groups = clusters.grouped([*np.asarray(groups_a), *np.asarray(groups_b)], len(x) + len(y))
+    first = np.bincount(codes[: len(x)], x - x.mean(), minlength=groups)
+    second = np.bincount(codes[len(x) :], y - y.mean(), minlength=groups)
+    spread = math.sqrt((first @ first) * (second @ second))
+    return float(np.clip(first @ second / spread, -1, 1)) if spread > 1e-24 else 0.0
+
+
+def _third_side(a: float, b: float, cosine: float) -> float:
+    """Of a triangle with sides a and b, the side across the angle between them."""
+    if math.isinf(a + b):
+        return math.inf
+    return math.sqrt(max(a * a + b * b - 2 * cosine * a * b, 0.0))
 
 
 def p_value(found: Estimate, level: float = 0.95) -> float:

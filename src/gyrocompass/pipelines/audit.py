@@ -1,10 +1,10 @@
-"""Audits of a run or a model: builds each audit's case from what is there, and writes the findings down."""
+"""Audits of a run, a model or a file: builds each audit's case from what is there, and writes the findings down."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from ..protocols import Policy, Scorer
 from ..records import Example, user
 from ..run import Run
 from ..worlds import town
-from . import courses, emergence, grids, shift
+from . import answers, courses, emergence, grids, shift
+from .answers import Table, Wanted
 from .stages import frozen
 from .subjects import Subject, subjects
 from .suites import TOWN_NEW_TOKENS
@@ -50,15 +51,20 @@ class Asked:
     access: Access
     pool: int = courses.N_MAX
     """Responses a prompt among which best-of-n chooses, in the town."""
+    wanted: Wanted = field(default_factory=Wanted)
+    """Of a file of answers."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is audited: policies by name, and the run they come from, if they do."""
+    """What is audited: policies by name, and the run they come from, if they do; or a table of answers, and one of
+    prompts that are known."""
 
     named: str
-    policies: Sequence[Subject]
+    policies: Sequence[Subject] = ()
     run: Run | None = None
+    table: Table | None = None
+    known: Table | None = None
 
     @property
     def trained(self) -> bool:
@@ -87,15 +93,17 @@ def open_run(target: str, resolved: Mapping[str, Any], out: Path | None, quiet: 
     if own and out is None:
         return Run.attach(own, quiet=quiet)
     folder = out or Path("runs/audit")
-    if (folder / "run.json").exists() and Run.attach(folder).state["config"].get("target") != target:
-        raise InputError(f"{folder}: holds the audit of another target; name another folder with --out")
+    if (folder / "run.json").exists():
+        state = Run.attach(folder).state
+        kept = state["status"] != "failed" or (folder / "audits.json").exists()
+        if kept and state["config"].get("target") != target:
+            raise InputError(f"{folder}: holds the audit of another target; name another folder with --out")
     return Run.open(folder, resolved, quiet=quiet)
 
 
 def audit(run: Run, target: str, asked: Asked) -> list[Finding]:
     """Every finding on a target, failure by failure; each is written as it is made."""
-    folder = _run_of(target)
-    about = Target(target, subjects([target]), Run.attach(folder, quiet=run.quiet) if folder else None)
+    about = _target(run, target, asked.wanted)
     found: list[Finding] = []
     with run.progress("audit", len(asked.failures)) as tick:
         for i, failure in enumerate(f for f in FAILURES if f in asked.failures):
@@ -194,9 +202,11 @@ def _agents(run: Path) -> Iterator[Finding]:
 
 def distribution_shift(target: Target, asked: Asked) -> Iterator[Finding]:
     """Whether what training gained in one dialect, or on one kind of data, holds in the others."""
-    if target.run is not None and target.trained:
+    if target.table is not None:
+        yield from answers.findings(target.table, asked.wanted, target.known)
+    elif target.run is not None and target.trained:
         try:
-            yield from shift.of_run(target.run, asked.compute, asked.prompts)
+            yield from shift.of_run(target.run, asked.compute, asked.prompts, target.stage)
         except InputError as why:
             yield GAINS.unmeasured(str(why), target.policies[-1].name)
     elif target.run is None and target.speaks_town:
@@ -256,6 +266,14 @@ def _opened(subject: Subject, target: Target, asked: Asked) -> Policy:
     if subject.endpoint:
         return subject.remote(sampling, asked.access, None)
     return subject.local(frozen(asked.compute), sampling)
+
+
+def _target(run: Run, named: str, wanted: Wanted) -> Target:
+    if answers.is_table(named):
+        known = answers.read_table(wanted.known, run) if wanted.known else None
+        return Target(named, table=answers.read_table(named, run), known=known)
+    folder = _run_of(named)
+    return Target(named, subjects([named]), Run.attach(folder, quiet=run.quiet) if folder else None)
 
 
 def _run_of(target: str) -> Path | None:

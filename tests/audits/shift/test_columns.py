@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import numpy as np
 import pytest
 
 from gyrocompass.audits.shift.columns import slices
@@ -26,6 +25,8 @@ def test_numbers_with_many_values_are_quartiles():
     found = slices(asked(*"abcdefghijkl", size=list(range(12))), "size")
     assert Counter(found) == {"0 to 2": 3, "3 to 5": 3, "6 to 8": 3, "9 to 11": 3}
     assert slices(asked("a", "b", "c", stars=[1, 2, 1]), "stars") == ["1", "2", "1"]
+    missing = slices(asked(*"abcdefghijklm", size=[*range(12), None]), "size")
+    assert missing == [*found, "none"]
 
 
 def test_length_is_in_words_and_equal_lengths_are_one_slice():
@@ -39,9 +40,13 @@ def test_script_is_that_of_most_letters():
 
 
 def test_language_is_told_the_same_way_each_time():
-    pytest.importorskip("langdetect")
     texts = "Please tell me what the weather will be like tomorrow", "Bitte sag mir, wie morgen das Wetter wird", "12"
     assert slices(asked(*texts), "language") == ["en", "de", "none"]
+
+
+def test_a_language_of_hardly_any_prompt_is_none_of_its_own():
+    found = slices(asked(*["what will the weather be like tomorrow"] * 120, "wie wird morgen das Wetter"), "language")
+    assert Counter(found) == {"en": 120, "other": 1}
 
 
 def test_clusters_of_words_find_the_second_dialect():
@@ -52,12 +57,23 @@ def test_clusters_of_words_find_the_second_dialect():
     assert purest > 0.75 * len(examples)
 
 
+def test_a_cluster_is_named_by_words():
+    found = slices(asked(*["one , \n two"] * 10, *["three ! four"] * 10), "cluster")
+    assert all(char.isalnum() or char in ":, " for name in found for char in name)
+    assert "three" in found[-1]
+
+
 def test_clusters_of_embeddings_are_theirs():
-    rows = np.array([[1.0, 0.1], [0.1, 1.0]] * 10)
-    found = slices(asked(*["a b", "c d"] * 10), "cluster", embeddings=rows)
+    found = slices(asked(*["a b", "c d"] * 10, embedding=[[1.0, 0.1], [0.1, 1.0]] * 10), "cluster")
     assert found[::2] == [found[0]] * 10
     assert found[1::2] == [found[1]] * 10
     assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("second", [[1.0], None, "x", [1.0, float("nan")]])
+def test_embeddings_of_unequal_length_are_refused(second):
+    with pytest.raises(InputError, match="equally many numbers"):
+        slices(asked("a", "b", embedding=[[1.0, 2.0], second]), "cluster")
 
 
 def test_a_column_that_no_prompt_has_is_refused_with_those_there_are():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gyrocompass.audits.shift.drift import ALPHA, DRIFT, Since, changes, drift, findings
-from gyrocompass.maths import stats
+from gyrocompass.maths import stats, twosample
 from gyrocompass.records import Measurement
 
 
@@ -68,3 +68,14 @@ def test_the_whole_alarm_goes_by_the_surest_change():
     found = drift(Since(now, then))
     assert found.detail["slice"] == "9"
     assert found.effect.low > 0
+
+
+def test_only_the_end_that_raises_an_alarm_is_set_further_out_by_what_else_is_compared():
+    now, then = rate(100, 1000), rate(110, 1000)
+    alone, among = (drift(Since([now], [then], n)).effect for n in (1, 20))
+    assert among.low < alone.low
+    assert among.high == alone.high == pytest.approx(-twosample.difference(*estimates(now, then)).low)
+
+
+def estimates(*rows):
+    return [stats.Estimate(row.value, row.low, row.high, row.n) for row in rows]

@@ -1,5 +1,7 @@
 """Gains that hold in one slice and not in another; and every audit of shift on some of its own cases."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -14,12 +16,12 @@ BASE = RNG.normal(size=400)
 QUESTIONS = [str(i) for i in range(400)]
 
 
-def two(first, second, *, paired=True, noise=0.3):
+def two(first, second, *, noise=0.3):
     gains = [
         Gain(name, BASE, BASE + by + noise * np.random.default_rng(i).normal(size=400), QUESTIONS)
         for i, (name, by) in enumerate((("standard", first), ("second", second)))
     ]
-    return TwoGains(*gains, paired=paired)
+    return TwoGains(*gains)
 
 
 def test_a_gain_that_is_missing_elsewhere_is_flagged_in_standard_deviations():
@@ -43,8 +45,9 @@ def test_where_nothing_was_gained_nothing_could_hold():
 def test_pairs_are_surer_than_strangers():
     shared = two(1.0, 0.5, noise=0.0)
     hard = RNG.normal(size=400)
-    gains = [Gain(g.name, g.before, g.after + hard, g.clusters) for g in (shared.trained, shared.other)]
-    paired, apart = (gained_apart(TwoGains(*gains, paired=p)).effect for p in (True, False))
+    one, other = (Gain(g.name, g.before, g.after + hard, g.clusters) for g in (shared.trained, shared.other))
+    stranger = replace(other, clusters=[f"another {question}" for question in QUESTIONS])
+    paired, apart = (gained_apart(TwoGains(one, second)).effect for second in (other, stranger))
     assert paired.value == pytest.approx(apart.value)
     assert paired.high - paired.low < 0.2 * (apart.high - apart.low)
 
@@ -52,10 +55,10 @@ def test_pairs_are_surer_than_strangers():
 def test_scores_that_are_all_the_same_say_nothing():
     same = Gain("a", np.ones(10), np.ones(10), QUESTIONS[:10])
     with pytest.raises(Unmeasurable, match="gold is the same for all 40"):
-        gained_apart(TwoGains(same, same, paired=True))
+        gained_apart(TwoGains(same, same))
     few = Gain("b", np.zeros(3), np.ones(3), ["q"] * 3)
     with pytest.raises(Unmeasurable, match="1 questions"):
-        gained_apart(TwoGains(few, few, paired=True))
+        gained_apart(TwoGains(few, few))
 
 
 def test_a_policys_gain_is_read_by_the_scorer_given():
@@ -70,4 +73,14 @@ def test_an_audit_goes_off_on_planted_cases_and_not_on_clean_ones(audit):
     assert [audit(audit.planted(seed), "m").verdict for seed in range(2)] == ["flagged"] * 2
     assert "flagged" not in [audit(audit.clean(seed), "m").verdict for seed in range(2)]
     assert audit.failure == "shift"
+
+
+@pytest.mark.parametrize("audit", SHIFT, ids=lambda audit: audit.name)
+def test_a_weaker_fault_has_a_smaller_effect(audit):
+    whole, none = (np.mean([audit.measure(audit.planted(s, by)).effect.value for s in range(3)]) for by in (1.0, 0.05))
+    assert none < 0.6 * whole
+    assert audit.measure(audit.planted(1, 1.0)).effect == audit.measure(audit.planted(1)).effect
+
+
+def test_every_audit_has_a_name_of_its_own():
     assert len({a.name for a in SHIFT}) == len(SHIFT)

@@ -9,6 +9,7 @@ from gyrocompass.audits.audit import Unmeasurable
 from gyrocompass.audits.shift.dialects import Reader, Speaker, preferences
 from gyrocompass.audits.shift.out_of_distribution import ACCURACY, CALIBRATION, Shifted, accuracy_gap, calibration_gap
 from gyrocompass.errors import InputError
+from gyrocompass.maths import stats, twosample
 from gyrocompass.records import Preference, user
 from gyrocompass.worlds import town
 from gyrocompass.worlds.town.words import is_second
@@ -77,6 +78,59 @@ def test_who_knows_nothing_has_nothing_to_lose(case):
     found = ACCURACY(replace(case, scorer=lambda examples: -town.gold(examples)), "reward")
     assert found.verdict == "underpowered"
     assert "no better than chance" in found.said
+
+
+def pairs(n, side):
+    return [Preference(user(f"{side} {i}"), "good", "bad", meta={"question": i}) for i in range(n)]
+
+
+def scorer_of(right):
+    """The margin is 1 in each pair; which way round says `right` by prompt."""
+    return lambda examples: np.array([float((e.response == "good") == right[e.prompt[0].content]) for e in examples])
+
+
+def verdicts(inside, outside):
+    return scorer_of(
+        {f"{side} {i}": bool(x) for side, xs in (("in", inside), ("out", outside)) for i, x in enumerate(xs)}
+    )
+
+
+def test_translations_are_compared_with_what_they_translate():
+    inside, outside = [1] * 90 + [0] * 10, [1] * 60 + [0] * 40
+    found = accuracy_gap(Shifted(verdicts(inside, outside), pairs(100, "in"), pairs(100, "out"))).effect
+    together = (60 * 10 - 30 * 0) / np.sqrt(90 * 10 * 60 * 40)
+    a, b = stats.proportion(90, 100), stats.proportion(60, 100)
+    below, above = a.value - a.low, b.high - b.value
+    assert found.value == pytest.approx(0.3)
+    assert found.low == pytest.approx(0.3 - np.sqrt(below**2 + above**2 - 2 * together * below * above))
+    others = [replace(pair, meta={"question": f"another {i}"}) for i, pair in enumerate(pairs(100, "out"))]
+    apart = accuracy_gap(Shifted(verdicts(inside, outside), pairs(100, "in"), others)).effect
+    assert apart == pytest.approx(twosample.difference(a, b))
+    assert found.high - found.low < apart.high - apart.low
+
+
+def test_one_confidence_is_off_by_how_much_less_it_is_right():
+    inside, outside = [1] * 900 + [0] * 100, [1] * 600 + [0] * 400
+    found = calibration_gap(Shifted(verdicts(inside, outside), pairs(1000, "in"), pairs(1000, "out"))).effect
+    assert found.value == pytest.approx(0.3, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("gap", "of", "translated"), [(accuracy_gap, 200, True), (accuracy_gap, 200, False), (calibration_gap, 25, True)]
+)
+def test_the_interval_of_a_gap_covers_it(gap, of, translated):
+    """Each pair is as hard outside as inside, and besides read with a chance of 0.7, or else guessed: 0.9 and 0.78."""
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(of):
+        inside, read, guess = rng.random(150) < 0.9, rng.random(150) < 0.7, rng.random(150) < 0.5
+        outside = np.where(read, inside if translated else rng.random(150) < 0.9, guess)
+        other = pairs(150, "out")
+        if not translated:
+            other = [replace(pair, meta={}) for pair in other]
+        found = gap(Shifted(verdicts(inside, outside), pairs(150, "in"), other)).effect
+        covered += found.low <= 0.9 - (0.7 * 0.9 + 0.3 * 0.5) <= found.high
+    assert covered / of >= 0.9
 
 
 def test_ties_say_nothing():

@@ -69,6 +69,20 @@ def test_what_says_nothing_is_said_to(case, why):
     assert finding.value is None
 
 
+def test_too_few_rows_say_what_could_have_been_seen():
+    found = GAP(cut([1.0, 0.0] * 30 + [1.0] * 2, ["a"] * 60 + ["b"] * 2), "m")
+    assert "1 of 2 slices have 3 questions in either half" in found.said
+    assert "effects of up to 3 standard deviations" in found.said  # 0.2 + (1.96 + 0.84) sqrt(2 / 2 + 2 / 60)
+
+
+def test_questions_in_two_slices_are_compared_with_themselves():
+    hard = np.random.default_rng(5).normal(size=200)
+    scores, slices = np.concatenate([hard, hard - 0.3]), ["a"] * 200 + ["b"] * 200
+    alone, same = (gap(cut(scores, slices, names)).effect for names in (None, [*map(str, range(200))] * 2))
+    assert same.value == pytest.approx(0.3 / scores.std())
+    assert same.high - same.low < 0.01 < alone.high - alone.low
+
+
 def test_a_slice_too_small_is_named():
     found = gap(cut([1.0, 0.0] * 30 + [1.0] * 2, ["a", "b"] * 30 + ["few"] * 2))
     assert found.detail["too_small"] == ["few"]

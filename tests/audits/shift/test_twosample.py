@@ -32,6 +32,12 @@ def test_a_new_word_is_told_and_named():
     json.dumps(found.row, allow_nan=False)
 
 
+def test_marks_and_line_ends_are_told_in_one_line():
+    said = apart(sets(PLAIN, [f"{text}\n\n!" for text in PLAIN])).said
+    assert "\n" not in said
+    assert r"'\n'" in said
+
+
 def test_a_change_in_half_of_the_texts_is_a_share_of_half():
     changed = [f"certainly {text}" if i % 2 else text for i, text in enumerate(PLAIN)]
     found = apart(sets(PLAIN * 4, changed * 4, [str(i) for i in range(400)])).effect

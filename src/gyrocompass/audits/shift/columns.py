@@ -17,15 +17,19 @@ from ...records import Example, Preference, Prompt
 RANGES = 4
 """Of a number with many values, as many slices of about one size."""
 TOPICS = 6
+EMBEDDING = "embedding"
+"""The column of a prompt's embedding, a list of numbers, where there is one."""
+RARE = 0.01
+"""Share of the prompts below which a language is mostly another one, mistaken."""
 
 
-def slices(examples: Sequence[Example], by: str, *, embeddings: Floats | None = None, seed: int = 0) -> list[str]:
+def slices(examples: Sequence[Example], by: str, *, seed: int = 0) -> list[str]:
     """Each example's slice, (N,): by a column of `meta`, or by what the prompt is like.
 
-    `length`: quartiles of its words; `script`: the script of most of its letters; `language`: what the package
-    langdetect takes it for; `cluster`: k-means on `embeddings`, (N, D), or without them on its words (TF-IDF and SVD).
+    `length`: quartiles of its words; `script`: the script of most of its letters; `language`: what py3langid takes it
+    for; `cluster`: k-means on the column `embedding`, or without it on its words (TF-IDF and SVD).
     A column of one of these names goes first; numbers with many values are cut into quartiles.
-    Raises InputError if no example has such a column, or langdetect isn't there.
+    Raises InputError if no example has such a column, or embeddings aren't lists of equally many numbers.
     """
     texts = [text_of(e.prompt) for e in examples]
     column = [e.meta.get(by) for e in examples]
@@ -34,8 +38,7 @@ def slices(examples: Sequence[Example], by: str, *, embeddings: Floats | None = 
     if by == "length":
         return _ranges([float(len(ngrams.words(text))) for text in texts], " words")
     if by == "cluster":
-        rows = ngrams.embed(texts) if embeddings is None else ngrams.unit(embeddings)
-        return ngrams.topics(texts, rows, TOPICS, seed)
+        return ngrams.topics(texts, _embeddings(examples, texts), TOPICS, seed)
     if by in _BY_TEXT:
         return _BY_TEXT[by](texts)
     known = sorted({name for e in examples for name in e.meta} | {"length", "cluster", *_BY_TEXT})
@@ -52,13 +55,28 @@ def text_of(prompt: Prompt) -> str:
     return "\n".join(message.content for message in prompt)
 
 
+def _embeddings(examples: Sequence[Example], texts: Sequence[str]) -> Floats:
+    """Those that the examples have, at length 1, or else those of their words, (N, D)."""
+    given = [e.meta.get(EMBEDDING) for e in examples]
+    if all(row is None for row in given):
+        return ngrams.embed(texts)
+    try:
+        rows = np.array(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        rows = np.empty(0)
+    if rows.ndim != 2 or not np.isfinite(rows).all():
+        raise InputError(f"slice by cluster: {EMBEDDING!r} isn't a list of equally many numbers in each row")
+    return ngrams.unit(rows)
+
+
 def _column(column: Sequence[Any]) -> list[str]:
     """The values as text; of many numbers their ranges."""
     known = [value for value in column if value is not None]
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
-    if numbers and len(known) == len(column) and len(set(known)) > 2 * RANGES:
-        return _ranges([float(value) for value in known], "")
-    return ["none" if value is None else str(value) for value in column]
+    if not numbers or len(set(known)) <= 2 * RANGES:
+        return ["none" if value is None else str(value) for value in column]
+    ranges = iter(_ranges([float(value) for value in known], ""))
+    return ["none" if value is None else next(ranges) for value in column]
 
 
 def _ranges(numbers: Sequence[float], unit: str) -> list[str]:
@@ -81,20 +99,12 @@ def _script(text: str) -> str:
 
 
 def _languages(texts: Sequence[str]) -> list[str]:
-    try:
-        from langdetect import DetectorFactory, LangDetectException, detect  # type: ignore[import-untyped]
-    except ImportError:
-        raise InputError(
-            "slice by language: needs the package langdetect, which gyrocompass[ifeval] brings; or slice by script"
-        ) from None
-    DetectorFactory.seed = 0
-    found = []
-    for text in texts:
-        try:
-            found.append(str(detect(text)))
-        except LangDetectException:  # there is no letter to go by
-            found.append("none")
-    return found
+    """ISO 639 codes; `none` without a letter to go by, `other` of a language that hardly any is in."""
+    from py3langid import langid
+
+    found = [langid.classify(text)[0] if any(map(str.isalpha, text)) else "none" for text in texts]
+    times = Counter(found)
+    return [name if times[name] >= RARE * len(texts) else "other" for name in found]
 
 
 _BY_TEXT: Mapping[str, Callable[[Sequence[str]], list[str]]] = {

@@ -65,9 +65,10 @@ def changes(case: Since) -> list[Change]:
 
 
 def drift(case: Since) -> Evidence:
-    """The size of the surest change, its interval as wide as Holm asks for over all that are compared.
+    """The size of the surest change; its interval reaches as far down as Holm asks for over all that are compared.
 
-    So it excludes 0 where the adjusted p is below ALPHA (Holm 1979). Raises Unmeasurable if no measurement is shared.
+    So it excludes 0 where the adjusted p is below ALPHA (Holm 1979). That it is less than some size is a claim of its
+    own, for which the upper end is that of one comparison. Raises Unmeasurable if no measurement is shared.
     """
     found = changes(case)
     if not found:
@@ -97,7 +98,7 @@ def _estimate(row: Measurement) -> Estimate:
 
 
 def _size(change: Change) -> Estimate:
-    """How far from 0 the difference is, whichever way, with the interval at the level that Holm asks for."""
+    """How far from 0 the difference is, whichever way, its lower end at the level that Holm asks for."""
     found = change.difference
     below, above = found.value - found.low, found.high - found.value
     if found.value < 0:
@@ -106,7 +107,7 @@ def _size(change: Change) -> Estimate:
     asked, given = map(float, distributions.norm.isf(tails))
     wider = asked / given
     size = abs(found.value)
-    return Estimate(size, size - wider * below, size + wider * above, found.n)
+    return Estimate(size, size - wider * below, size + above, found.n)
 
 
 def _said(change: Change, size: Estimate) -> str:
@@ -129,16 +130,24 @@ def _measured(rng: random.Random, rates: Sequence[float], sizes: Sequence[int], 
         yield Measurement(model, "honesty", NAMES[i % len(NAMES)], *stats.proportion(hits, n), slice=f"part {i}")
 
 
-def _after(seed: int, *, changed: bool) -> Since:
-    """Between 5 and 60 rates, some of them 0 or 1, measured twice; of these one or two may have changed."""
-    rng = random.Random(f"drift {changed} {seed}")
+def _changed(seed: int, strength: float = 1.0) -> Since:
+    """One or two of the rates have changed."""
+    return _after(random.Random(f"drift True {seed}"), strength)
+
+
+def _unchanged(seed: int) -> Since:
+    return _after(random.Random(f"drift False {seed}"), 0.0)
+
+
+def _after(rng: random.Random, strength: float) -> Since:
+    """Between 5 and 60 rates, some of them 0 or 1, measured twice; with any strength one or two of them changed."""
     m = rng.randint(5, 60)
     rates = [rng.choice((0.0, 1.0, rng.random(), rng.random())) for _ in range(m)]
     sizes = [rng.randint(20, 600) for _ in range(m)]
     now = list(rates)
-    for i in rng.sample(range(m), rng.choice((1, 2)) if changed else 0):
+    for i in rng.sample(range(m), rng.choice((1, 2)) if strength else 0):
         sizes[i] = rng.randint(250, 600)
-        now[i] = rates[i] + rng.uniform(0.2, 0.5) * (1 if rates[i] < 0.5 else -1)
+        now[i] = rates[i] + strength * rng.uniform(0.2, 0.5) * (1 if rates[i] < 0.5 else -1)
     return Since(list(_measured(rng, now, sizes, "ppo")), list(_measured(rng, rates, sizes, "ppo")))
 
 
@@ -152,6 +161,6 @@ DRIFT: Audit[Since] = Audit(
     matters=0.1,
     reason="The same model on the same suite is to give the same numbers, so any change beyond chance counts, over all "
     "that is compared. A tenth is looked for, of a rate or of whatever the metric's unit is.",
-    planted=lambda seed: _after(seed, changed=True),
-    clean=lambda seed: _after(seed, changed=False),
+    planted=_changed,
+    clean=_unchanged,
 )

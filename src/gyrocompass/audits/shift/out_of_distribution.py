@@ -10,6 +10,7 @@ import numpy as np
 from scipy import optimize, special
 
 from ...maths import calibration, clusters, twosample
+from ...maths.stats import Estimate
 from ...protocols import Floats, Scorer
 from ...records import Example, Preference
 from ...worlds import town
@@ -24,7 +25,10 @@ RESAMPLES = 300
 
 @dataclass(frozen=True)
 class Shifted:
-    """A scorer, and preferences of the distribution that it learnt from and of another; no pair is in both."""
+    """A scorer, and preferences of the distribution that it learnt from and of another; no pair is in both.
+
+    Where a question is on both sides, as with translations, what it adds to both is known to go together.
+    """
 
     scorer: Scorer
     inside: Sequence[Preference]
@@ -41,10 +45,11 @@ def accuracy_gap(case: Shifted) -> Evidence:
     inside, outside = _margins(case)
     right = [(m > 0) + 0.5 * (m == 0) for m in (inside.values, outside.values)]
     within, beyond = (clusters.proportion(r, m.groups) for r, m in zip(right, (inside, outside), strict=True))
+    together = twosample.correlation(right[0], inside.groups, right[1], outside.groups)
     name, other = case.names
     if within.low <= 0.5:
         raise Unmeasurable(f"{name} the scorer is no better than chance, {within}, so that nothing can fall")
-    found = twosample.difference(within, beyond)
+    found = twosample.difference(within, beyond, together)
     return Evidence(
         found,
         f"The scorer prefers the chosen response in {within} of the pairs {name} and in {beyond} {other}, a gap of "
@@ -58,8 +63,8 @@ def calibration_gap(case: Shifted) -> Evidence:
 
     A pair's confidence is sigma(|margin| / T), with T fitted to the labels inside (Guo et al. 2017, arXiv:1706.04599):
     a scorer's scale is arbitrary, but it is one scale. What fitting one number flatters the inside by is of the order
-    of one over its pairs. Raises Unmeasurable where a side has pairs of fewer than two prompts, or all scores are the
-    same.
+    of one over its pairs. Questions are drawn again whole, with their pairs on either side, and T fitted again. Raises
+    Unmeasurable where a side has pairs of fewer than two prompts, or all scores are the same.
     """
     both = _margins(case)
     temperature = _temperature(both[0].values)
@@ -67,7 +72,7 @@ def calibration_gap(case: Shifted) -> Evidence:
     within, beyond = (
         clusters.bootstrap(r, m.groups, calibration.ece, resamples=RESAMPLES) for r, m in zip(rows, both, strict=True)
     )
-    found = twosample.difference(beyond, within)
+    found = _apart(both)
     name, other = case.names
     return Evidence(
         found,
@@ -103,6 +108,21 @@ def _margins(case: Shifted) -> tuple[_Margins, _Margins]:
     return grouped[0], grouped[1]
 
 
+def _apart(sides: tuple[_Margins, _Margins]) -> Estimate:
+    """The ECE outside minus that inside, by bootstrap of the questions of both."""
+    rows = np.vstack([np.column_stack([side.values, np.full(len(side.values), at)]) for at, side in enumerate(sides)])
+
+    def gap(drawn: Floats) -> float:
+        inside, outside = (drawn[drawn[:, 1] == at, 0] for at in (0, 1))
+        if not (len(inside) and len(outside)):
+            raise ValueError("no pair of one side was drawn")
+        temperature = _temperature(inside)
+        within, beyond = (calibration.ece(_stated(margins, temperature)) for margins in (inside, outside))
+        return beyond - within
+
+    return clusters.bootstrap(rows, [*sides[0].groups, *sides[1].groups], gap, resamples=RESAMPLES)
+
+
 def _temperature(margins: Floats) -> float:
     """The T at which sigma(margin / T) explains best that the chosen response was chosen."""
     unit = float(np.median(np.abs(margins))) or float(np.abs(margins).max()) or 1.0
@@ -125,16 +145,16 @@ def _beside(rows: Floats) -> dict[str, float]:
     return {"brier": calibration.brier(rows), "overconfidence": float((confidence - correct).mean())}
 
 
-def _reads_less(seed: int) -> Shifted:
+def _reads_less(seed: int, strength: float = 1.0) -> Shifted:
     """A reward model that can't read most of the second dialect, and guesses there what a response is worth."""
     rng = random.Random(f"scorer planted {seed}")
-    return _scored(rng, seed, unread=rng.uniform(0.6, 1.0), noise=rng.uniform(0.1, 0.6))
+    return _scored(rng, seed, unread=strength * rng.uniform(0.6, 1.0), noise=rng.uniform(0.1, 0.6))
 
 
-def _reads_hardly(seed: int) -> Shifted:
+def _reads_hardly(seed: int, strength: float = 1.0) -> Shifted:
     """One that reads nothing of it, or next to nothing, and is as sure of itself as ever."""
     rng = random.Random(f"sure scorer planted {seed}")
-    return _scored(rng, seed, unread=rng.uniform(0.9, 1.0), noise=rng.uniform(0.1, 0.4))
+    return _scored(rng, seed, unread=strength * rng.uniform(0.9, 1.0), noise=rng.uniform(0.1, 0.4))
 
 
 def _reads_both(seed: int) -> Shifted:

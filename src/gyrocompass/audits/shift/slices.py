@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import stats as distributions
 
 from ...maths import clusters, stats, twosample
 from ...maths.stats import Estimate
 from ...protocols import Floats
 from ...records import Example
 from ...worlds import town
-from ..audit import Audit, Evidence, Unmeasurable, finite
+from ..audit import LEVEL, Audit, Evidence, Unmeasurable, detectable, finite
 from .columns import slices
 from .dialects import Speaker, always, answered
 
@@ -53,8 +55,8 @@ def by_slice(cut: Cut) -> list[Slice]:
     for name in _usable(names, groups, _measured_on(names, groups)):
         inside = names == name
         if len(set(groups[~inside])) > 1:
-            own, others = (_mean(cut.scores[mask], groups[mask]) for mask in (inside, ~inside))
-            found.append(Slice(name, own, twosample.difference(others, own), 1.0))
+            own, _, behind = _beside(cut.scores, groups, inside)
+            found.append(Slice(name, own, behind, 1.0))
     if not found:
         return []
     adjusted = stats.holm([twosample.p_value(one.behind) for one in found])
@@ -74,12 +76,10 @@ def gap(cut: Cut) -> Evidence:
     measured = _measured_on(names, groups)
     usable = _usable(names, groups, measured)
     if len(usable) < 2:
-        needed = f"{LEAST} questions in either half"
-        raise Unmeasurable(f"by {cut.by}, {len(usable)} of {len(set(cut.slices))} slices have {needed}")
+        raise Unmeasurable(_too_few(cut, len(usable)))
     worst = min(usable, key=lambda name: float(cut.scores[(names == name) & ~measured].mean()))
-    inside = names == worst
-    others, own = (_mean(cut.scores[rows], groups[rows]) for rows in (measured & ~inside, measured & inside))
-    found, rows, small = twosample.difference(others, own), by_slice(cut), sorted(set(cut.slices) - set(usable))
+    own, others, found = _beside(cut.scores[measured], groups[measured], names[measured] == worst)
+    rows, small = by_slice(cut), sorted(set(cut.slices) - set(usable))
     said = (
         f"By {cut.by}, {cut.of} is worst for {worst} on one half of the questions; on the other half it is {own} there "
         f"and {others} elsewhere, a gap of {found}. {_listed(rows, small)}"
@@ -98,6 +98,26 @@ def _listed(rows: Sequence[Slice], small: Sequence[str]) -> str:
     behind = [row.name for row in rows if row.p_holm < 0.05 and row.behind.value > 0]
     said = f"Behind all else after Holm: {', '.join(behind)}." if behind else "After Holm no slice is behind all else."
     return f"{said} Too few questions to say anything of: {', '.join(small)}." if small else said
+
+
+def _too_few(cut: Cut, usable: int) -> str:
+    """What is lacking, and the smallest effect between the second largest slice and all else that would be seen."""
+    asked = {name: {c for c, s in zip(cut.clusters, cut.slices, strict=True) if s == name} for name in set(cut.slices)}
+    sizes = sorted(map(len, asked.values()))
+    lacking = f"by {cut.by}, {usable} of {len(sizes)} slices have {LEAST} questions in either half"
+    if len(sizes) < 2:
+        return lacking
+    half = float(distributions.norm.ppf((1 + LEVEL) / 2)) * math.sqrt(2 / sizes[-2] + 2 / (sum(sizes) - sizes[-2]))
+    least = detectable(Estimate(0.0, -half, half, sizes[-2]), SMALL)
+    return f"{lacking}, and effects of up to {least:.2g} standard deviations would mostly go unseen"
+
+
+def _beside(scores: Floats, groups: Any, inside: Any) -> tuple[Estimate, Estimate, Estimate]:
+    """The mean of a slice, that of all else, and how far the slice is behind. What questions both hold is known."""
+    (own, own_groups), (others, other_groups) = ((scores[rows], groups[rows]) for rows in (inside, ~inside))
+    means = _mean(own, own_groups), _mean(others, other_groups)
+    together = twosample.correlation(own, own_groups, others, other_groups)
+    return *means, twosample.difference(means[1], means[0], together)
 
 
 def _usable(names: Any, groups: Any, measured: Any) -> list[str]:
@@ -146,7 +166,7 @@ def _questions(examples: Sequence[Example]) -> list[str]:
     return [str(e.meta["question"]) for e in examples]
 
 
-def _planted(seed: int) -> Cut:
+def _planted(seed: int, strength: float = 1.0) -> Cut:
     """A policy that is good, but poor in one slice: a dialect, a kind, a length or a topic of at least 20 questions."""
     rng = random.Random(f"slice gap planted {seed}")
     by = ("dialect", "kind", "length", "cluster")[seed % 4]
@@ -157,7 +177,8 @@ def _planted(seed: int) -> Cut:
         asked.setdefault(name, set()).add(question)
     failing = rng.choice(sorted(name for name, questions in asked.items() if len(questions) >= 20))
     good, poor = rng.uniform(0.8, 0.95), rng.uniform(0.2, 0.5)
-    both = zip(*(answered(Speaker(chance), prompts, seed) for chance in map(always, (good, poor))), strict=True)
+    chances = good, good - strength * (good - poor)
+    both = zip(*(answered(Speaker(chance), prompts, seed) for chance in map(always, chances)), strict=True)
     examples = [two[name == failing] for two, name in zip(both, names, strict=True)]
     return _by_gold(examples, names, by, yes_no=by != "dialect")
 

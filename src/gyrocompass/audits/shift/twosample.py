@@ -19,6 +19,8 @@ from ..audit import Audit, Evidence, Unmeasurable
 from .columns import text_of
 from .dialects import Speaker, always, answered
 
+LENGTH = "(length)"
+"""What the length of a text is called among its terms."""
 SHOWN = 6
 """Terms that are named of those that told the texts apart."""
 
@@ -78,7 +80,7 @@ def apart(case: TwoSets) -> Evidence:
         raise Unmeasurable(str(why)) from None
     value, low, high, n = told.accuracy
     share = Estimate(2 * value - 1, 2 * low - 1, 2 * high - 1, n)
-    marks = [_leading(x, side * told.weights, [*terms, "(length)"]) for side in (-1, 1)]
+    marks = [_leading(x, side * told.weights, [*terms, LENGTH]) for side in (-1, 1)]
     return Evidence(
         share,
         _said(case, told.accuracy, share, marks),
@@ -106,9 +108,15 @@ def _said(case: TwoSets, accuracy: Estimate, share: Estimate, marks: Sequence[Se
     if share.low <= 0:
         return f"{told}; chance is 0.50."
     named = (
-        f"{side.name} by {', '.join(m[:3])}" for side, m in zip((case.first, case.second), marks, strict=True) if m
+        f"{side.name} by {', '.join(map(_shown, m[:3]))}"
+        for side, m in zip((case.first, case.second), marks, strict=True)
+        if m
     )
     return f"{told}; so at least {share.low:.0%} of them are others. It knows {' and '.join(named)}."
+
+
+def _shown(term: str) -> str:
+    return term if term == LENGTH else repr(term)
 
 
 MANNERS = ("confidence", "hedge", "filler")
@@ -122,13 +130,13 @@ def _said_by(chance: float, style: StyleRates, asked: Sequence[Example], seed: i
     return responses(name, answered(Speaker(always(chance), style), asked, seed))
 
 
-def _new_manner(seed: int) -> TwoSets:
+def _new_manner(seed: int, strength: float = 1.0) -> TwoSets:
     """Two policies as good as each other, one of which has taken to confidence, hedges or filler."""
     rng = random.Random(f"outputs differ planted {seed}")
     asked = town.prompts(rng.randint(500, 800), seed, split="heldout")
     rates, chance = _rates(rng), rng.uniform(0.5, 0.95)
     manner = rng.choice(MANNERS)
-    changed = {**rates, manner: rates[manner] + rng.uniform(0.35, 0.6)}
+    changed = {**rates, manner: rates[manner] + strength * rng.uniform(0.35, 0.6)}
     return TwoSets(_said_by(chance, StyleRates(**rates), asked, 2 * seed, "before"),
                    _said_by(chance, StyleRates(**changed), asked, 2 * seed + 1, "after"))  # fmt: skip
 
@@ -151,16 +159,17 @@ def _same_manner(seed: int) -> TwoSets:
                    _said_by(chance, StyleRates(**moved), again, 2 * seed + 1, "after"))  # fmt: skip
 
 
-def _others_ask(seed: int) -> TwoSets:
+def _others_ask(seed: int, strength: float = 1.0) -> TwoSets:
     """Prompts of training, and a deployment where a part of the users speaks the second dialect, or half of them ask
-    for three kinds of thing alone."""
+    for three kinds of thing alone; of weaker cases a smaller part."""
     rng = random.Random(f"prompts differ planted {seed}")
     n = rng.randint(500, 800)
     known = town.prompts(n, 2 * seed)
     if seed % 2:
-        return _asked(known, town.prompts(n, 2 * seed + 1, dialect=rng.uniform(0.3, 1.0)))
-    few = rng.sample(town.KINDS, 3)
-    return _asked(known, town.prompts(n // 2, 2 * seed + 1) + town.prompts(n // 2, 2 * seed + 1, kinds=few))
+        return _asked(known, town.prompts(n, 2 * seed + 1, dialect=strength * rng.uniform(0.3, 1.0)))
+    few, changed = rng.sample(town.KINDS, 3), round(strength * (n // 2))
+    same = town.prompts(n // 2 * 2 - changed, 2 * seed + 1)
+    return _asked(known, same + town.prompts(changed, 2 * seed + 1, kinds=few))
 
 
 def _same_ask(seed: int) -> TwoSets:
