@@ -213,6 +213,9 @@ class Hacking(Config):
         min_length=1,
         description="which to compare; docs/methods/mitigations.md says what they are",
     )
+    again: bool = Field(
+        True, description="also train without a mitigation again, with another seed: what chance in training does"
+    )
     members: int = Field(4, ge=2, description="reward models of an ensemble, the single one among them")
     variance_weight: PositiveFloat = Field(1.0, description="of the members' variance, taken off their mean")
     high_kl_coef: PositiveFloat = Field(0.3, description="kl_coef of the mitigation kl")
@@ -227,7 +230,7 @@ class Emergence(Config):
     widths: tuple[PositiveInt, ...] = Field(
         (16, 24, 32, 48, 64, 96, 128), min_length=2, description="hidden widths, each a multiple of head_size"
     )
-    seeds: int = Field(3, ge=2, description="models of each width, each with data and weights of its own")
+    seeds: int = Field(5, ge=2, description="models of each width, each with data and weights of its own")
     head_size: PositiveInt = Field(8, description="width of an attention head, the same for all; even")
     layers: PositiveInt = Field(4, description="transformer layers, the same for all")
     tokens: PositiveInt = Field(400_000, description="tokens that each model is pretrained on")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from gyrocompass.audits.audit import Audit, Evidence, Unmeasurable, detectable
 from gyrocompass.audits.selftest import self_test
+from gyrocompass.errors import InputError
 from gyrocompass.maths import stats
 from gyrocompass.maths.stats import Estimate
 
@@ -38,7 +40,7 @@ MEAN = Audit(
     threshold=0.0,
     matters=0.5,
     reason="Sound cases have a mean of 0.",
-    planted=drawn(1.0),
+    planted=lambda seed, strength: drawn(strength)(seed),
     clean=drawn(-0.5),
 )
 
@@ -114,6 +116,44 @@ def test_the_self_test_counts_hits_and_false_alarms():
     assert hits == sorted(hits, reverse=True)
 
 
+def test_weaker_faults_are_found_less_often_and_their_effect_is_told():
+    """Means of 1, 0.5 and 0.1, where 0.5 matters; with n = 100 a mean of 0.1 is seen in one case of six."""
+    tested = self_test(MEAN, 40, strengths=(0.1, 1.0, 0.5))
+    assert [at.strength for at in tested.planted] == [1.0, 0.5, 0.1]
+    assert [at.effect.value for at in tested.planted] == pytest.approx([2.0, 1.0, 0.2], abs=0.1)
+    assert all(at.effect.low < at.effect.value < at.effect.high for at in tested.planted)
+    assert [at.sensitivity.value for at in tested.planted] == pytest.approx([1.0, 1.0, 0.17], abs=0.12)
+    assert tested.planted[2].called_clean.value > 0.6
+    assert tested.planted[2].missed == 0
+    assert tested.planted[0] == self_test(MEAN, 40).planted[0]
+
+
+def test_calling_a_fault_that_matters_clean_is_an_error():
+    lenient = lambda case: measure(case)._replace(unmet="But it is excused.", ruled_out=True)  # noqa: E731
+    found = self_test(Audit(**{**vars(MEAN), "measure": lenient}), 40, strengths=(1.0, 0.1))
+    assert [at.called_clean.value for at in found.planted] == [1.0, 1.0]
+    assert [at.missed for at in found.planted] == [40, 0]
+
+
+def test_too_few_cases_give_the_median_effect_no_interval():
+    assert self_test(MEAN, 4).planted[0].effect is None
+    assert self_test(MEAN, 6).planted[0].effect.n == 6
+
+
+@pytest.mark.parametrize("strengths", [(), (0.0,), (1.0, 1.5), (-0.5,)])
+def test_a_strength_outside_its_range_is_refused(strengths):
+    with pytest.raises(InputError, match="at most 1"):
+        self_test(MEAN, 4, strengths=strengths)
+
+
+def test_the_row_of_a_self_test_is_json():
+    row = json.loads(json.dumps(self_test(MEAN, 8, strengths=(1.0, 0.5)).row))
+    assert row["sensitivity"] == row["strengths"][0]["sensitivity"]
+    assert row["strengths"][1]["strength"] == 0.5
+    assert row["strengths"][1]["effect"]["n"] == 8
+    assert row["holds"]
+
+
 def test_an_audit_that_can_t_tell_falls_short():
-    blind = Audit(**{**vars(MEAN), "planted": drawn(0.0)})
+    blind = Audit(**{**vars(MEAN), "planted": lambda seed, strength: drawn(0.0)(seed)})
     assert not self_test(blind, 40).holds

@@ -26,6 +26,16 @@ def test_clustered_mean_by_hand():
     assert found.high == pytest.approx(4 + 2 * 12.7062, abs=1e-3)
 
 
+def test_pulls_by_hand():
+    """Clusters pull by 2 and -2: variance 2/1 x 8 = 16; t(0.975, 1) = 12.7062, and t(0.975, 3) = 3.1824."""
+    found = clusters.from_pulls(7.0, [1, 1, -3, 1], ["a", "a", "b", "b"])
+    assert (found.value, found.n) == (7.0, 2)
+    assert found.high == pytest.approx(7 + 4 * 12.7062, abs=1e-3)
+    four = clusters.from_pulls(7.0, [1, 1, -3, 1], ["a", "a", "b", "b"], groups=4)
+    assert four.low == pytest.approx(7 - 3.1824 * (4 / 3 * 8) ** 0.5, abs=1e-3)
+    assert np.isinf(clusters.from_pulls(7.0, [1, -1], ["a", "b"], groups=1).high)
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 60))
 def test_clusters_of_one_are_no_clusters(seed, n):

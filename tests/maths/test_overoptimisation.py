@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gyrocompass.maths import overoptimisation as oo
+from gyrocompass.maths import stats
 
 KL = np.array([0.0, 0.1, 0.5, 1.0, 3.0, 8.0])
 FORMS = pytest.mark.parametrize("form", [oo.BEST_OF_N, oo.RL], ids=lambda form: form.name)
@@ -29,7 +30,92 @@ def test_a_fall_by_hand():
     found = oo.fall(values)
     assert (found.peak, found.height, found.last, found.drop.value, found.drop.n) == (1, 5.0, 3.0, 2.0, 2)
     assert found.drop.high == pytest.approx(2 + 12.7062, abs=1e-3)
-    assert oo.fall(values, among=1).peak == 0
+    assert found.measured.tolist() == [False, True, False, True]
+    assert found.starts.tolist() == [1, 1, 1, 1]
+    values[0] = [0, 9, 0, 9]
+    assert oo.fall(values).starts.tolist() == [0, 1, 0, 1]
+
+
+def test_without_a_choice_every_prompt_measures():
+    """Row 0 minus row 2: -1, -1, 1 and 1."""
+    found = oo.fall(np.array([[0.0, 1, 2, 3], [9, 9, 9, 9], [1, 2, 1, 2]]), among=1)
+    assert (found.peak, found.drop.value, found.drop.n) == (0, 0.0, 4)
+    assert found.measured.all()
+
+
+def test_a_fall_by_question_by_hand():
+    """Questions a, b, c, d in this order: a and c choose row 1. On b (4, 2) and d (0) the falls have the mean 2, and
+    their sums about it are 2 and -2: a standard error of sqrt(2 / 1 (4 + 4)) / 3 = 4 / 3 on 1 degree of freedom."""
+    values = np.array([[0.0, 0, 0, 0, 0, 0], [3, 4, 2, 3, 1, 9], [1, 0, 0, 1, 1, 1]])
+    found = oo.fall(values, ["a", "b", "b", "c", "d", "a"])
+    assert found.measured.tolist() == [False, True, True, False, True, False]
+    assert (found.peak, found.drop.value, found.drop.n) == (1, 2.0, 2)
+    assert found.drop.high == pytest.approx(2 + 12.7062 * 4 / 3, abs=1e-3)
+
+
+@given(st.lists(st.integers(0, 5), min_size=2, max_size=30))
+def test_a_question_lies_on_one_side(names):
+    sides = oo._every_other(np.array(names)).tolist()
+    assert len(set(zip(names, sides, strict=True))) == len(set(names))
+    assert sum(dict(zip(names, sides, strict=True)).values()) == (len(set(names)) + 1) // 2
+
+
+def repeated(values, times):
+    """Each prompt several times, one after the other, and what it asks."""
+    return np.repeat(values, times, axis=1), np.repeat(np.arange(values.shape[1]), times)
+
+
+def test_duplicates_of_prompts_tell_no_more_than_the_prompts():
+    """The same intervals as without them, and wider ones than if each were taken for a prompt of its own."""
+    rng = np.random.default_rng(0)
+    kl, values = noisy(rng, oo.RL, 0.5, 0.3, 60)
+    (many_kl, groups), (many, _) = repeated(kl, 4), repeated(values, 4)
+    once, clustered, alone = oo.fall(values), oo.fall(many, groups), oo.fall(many)
+    assert clustered[:3] == pytest.approx(once[:3])
+    assert clustered.drop == pytest.approx(once.drop)
+    assert clustered.drop.high - clustered.drop.low > 1.6 * (alone.drop.high - alone.drop.low)
+    one, grouped, naive = oo.fit(oo.RL, kl, values), oo.fit(oo.RL, many_kl, many, groups), oo.fit(oo.RL, many_kl, many)
+    for name in ("alpha", "beta", "peak", "height"):
+        assert getattr(grouped, name) == pytest.approx(getattr(one, name))
+        assert np.subtract(*getattr(grouped, name)[2:0:-1]) > 1.5 * np.subtract(*getattr(naive, name)[2:0:-1])
+
+
+def test_clustered_intervals_hold_the_truth_as_often_as_they_say():
+    """Prompts of one question share most of their noise; questions have 1 to 8 prompts. Taken for independent, the
+    intervals would hold the truth in fewer than 0.8 of the draws."""
+    rng = np.random.default_rng(1)
+    groups = np.repeat(np.arange(80), rng.permutation(np.arange(80) % 8 + 1))
+    means = np.array([0.0, 1.0, 0.4])[:, None]
+    held, naive = np.zeros(2), 0
+    for seed in range(200):
+        shared = rng.normal(0, 1, (3, 80))[:, groups]
+        values = means + shared + rng.normal(0, 0.4, shared.shape)
+        drop = oo.fall(values, groups).drop
+        measured = oo.fall(values, groups).measured
+        alone = stats.mean((values[1] - values[2])[measured])
+        held[0] += drop.low <= 0.6 <= drop.high
+        naive += alone.low <= 0.6 <= alone.high
+        kl = np.array([0.0, 0.5, 1.0, 4.0])[:, None] * np.ones(len(groups))
+        change = oo.BEST_OF_N(np.sqrt(kl[:, :1]), 1.0, 0.4) + rng.normal(0, 0.5, (4, 80))[:, groups]
+        peak = oo.fit(oo.BEST_OF_N, kl, change, groups, resamples=200, seed=seed).peak
+        held[1] += peak.low <= 1.25 <= peak.high
+    assert (held / 200 >= 0.91).all()
+    assert naive / 200 < 0.8
+
+
+@pytest.mark.parametrize(("alpha", "beta", "beyond"), [(1.0, 0.2, False), (2.0, 0.2, True), (1.0, -0.1, False)])
+def test_a_peak_past_the_furthest_point_is_extrapolated(alpha, beta, beyond):
+    """Best-of-n peaks at alpha / 2 beta = 2.5, 5, or nowhere; the furthest point lies at sqrt(8)."""
+    found = oo.fit(oo.BEST_OF_N, *exact(oo.BEST_OF_N, alpha, beta), resamples=50)
+    assert found.reach == pytest.approx(np.sqrt(8))
+    assert found.extrapolated == beyond
+
+
+def test_prompts_of_one_question_tell_nothing_of_chance():
+    with pytest.raises(ValueError, match="all prompts are of one group"):
+        oo.fit(oo.RL, *exact(oo.RL, 1.0, 1.0), groups=["q"] * 6)
+    with pytest.raises(ValueError, match="no number without data"):
+        oo.fall(np.ones((2, 3)), ["q"] * 3)
 
 
 def test_no_fall_without_prompts_to_measure_it_on():

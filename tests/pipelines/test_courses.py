@@ -23,7 +23,7 @@ def write_probes(stage: Path, gauge: str = "gold", **more: float) -> None:
     rng = random.Random(stage.name)
     (stage / "probes").mkdir(parents=True)
     for step in (0, 4, 10):
-        words = {"model": f"ppo@{step}", "kind": "fact", "prompt": "q", "response": "a"}
+        words = {"model": f"ppo@{step}", "kind": "fact", "prompt": "q", "response": "a", "question": "of one person"}
         rows = [{**words, "proxy": rng.random(), gauge: rng.random(), "kl_nats": float(step), **more} for _ in range(6)]
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (stage / "probes" / f"{step:06d}.jsonl").write_text(text, encoding="utf-8")
@@ -41,6 +41,7 @@ def test_every_probed_ppo_and_dpo_stage_is_a_course(tmp_path: Path) -> None:
     assert list(one.steps) == [0, 4, 10]
     assert one.intent.shape == one.kl_nats.shape == (3, 6)
     assert list(one.others) == ["rater_utility"]
+    assert list(one.questions) == ["of one person"] * 6
     assert one.kept == {0: "stages/01-sft/model"}
     assert two.kept == {0: "stages/01-sft/model", 10: "stages/04-dpo-1/model"}
 
@@ -85,7 +86,9 @@ class Letters:
 
 def test_the_pool_is_sampled_once_and_each_distinct_response_scored_once() -> None:
     policy, proxy, gold = Few(), Letters(1), Letters(-1)
-    found = best_of_pool(policy, town.prompts(9, 0), {"proxy": proxy, "gold": gold}, 64, 5)
+    prompts = town.prompts(9, 0)
+    found = best_of_pool(policy, prompts, {"proxy": proxy, "gold": gold}, 64, 5)
+    assert found.questions == [prompt.meta["question"] for prompt in prompts[:5]]
     assert policy.asked == [5]
     assert (proxy.scored, gold.scored) == (20, 20)
     assert list(found.steps) == [1, 2, 4, 8, 16, 32, 64]

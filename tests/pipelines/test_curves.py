@@ -1,5 +1,7 @@
 """Two methods at equal KL, from probes made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,11 +11,12 @@ from gyrocompass.records import Example, user
 
 
 def probed(kl, gold):
-    return Probed(list(range(len(kl))), {"kl_nats": np.array(kl, float), "gold": np.array(gold, float)})
+    values = {"kl_nats": np.array(kl, float), "gold": np.array(gold, float)}
+    return Probed(list(range(len(kl))), values, list(map(str, range(len(kl[0])))))
 
 
 def curve(model, kl, gold, value=0.1):
-    answers = (Example(user("q"), "a"),) * len(kl[0])
+    answers = tuple(Example(user(f"q{i}"), "a") for i in range(len(kl[0])))
     return Curve(model, value, f"{model}-1", probed(kl, gold), answers, answers)
 
 
@@ -79,6 +82,15 @@ def test_curves_are_compared_prompt_by_prompt():
     assert found.levels[-1].difference == pytest.approx((2, 2, 2, 50))
 
 
+def test_prompts_that_ask_the_same_are_one_question():
+    """Two questions, each asked twice: the interval has two clusters, whose means differ by 1 and 3, and n is 2."""
+    kl, own = [[0] * 4, [4] * 4], np.zeros(4)
+    first, second = curve("ppo", kl, [own, own]), curve("dpo", kl, [own, [1, 1, 3, 3]])
+    alike = replace(first, probed=first.probed._replace(questions=["q", "q", "r", "r"]))
+    found = compare(alike, second, "gold")
+    assert found.levels[-1].difference == pytest.approx((2, 2 - 12.7062, 2 + 12.7062, 2), abs=1e-3)
+
+
 def test_a_policy_that_has_not_moved_can_t_be_compared():
     still = curve("dpo", [[0, 0], [0, 0]], [[0, 0], [0, 0]])
     assert compare(curve("ppo", *straight(4, 1, n=2)), still, "gold") is None
@@ -99,7 +111,7 @@ def test_the_interval_at_equal_kl_covers_the_truth():
     for _ in range(300):
         kl = np.stack([np.zeros(80), rng.gamma(0.5, 4.0, 80), rng.gamma(0.5, 16.0, 80)])
         gold = 0.2 * np.array([[0.0], [2.0], [8.0]]) + rng.normal(0, 0.3, (3, 80))
-        values = at_kl(Probed([0, 1, 2], {"kl_nats": kl, "gold": gold}), "gold", 3.0)
+        values = at_kl(probed(kl, gold), "gold", 3.0)
         if values is not None:
             half = 1.99 * values.std(ddof=1) / np.sqrt(80)
             covered += abs(values.mean() - 0.6) < half

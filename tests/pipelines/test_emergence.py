@@ -1,7 +1,12 @@
 """The sweep over sizes on the town, tiny: what it leaves behind, that it resumes, and what its numbers mean."""
 
 import json
+import multiprocessing
+import os
 import shutil
+import signal
+import time
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -100,22 +105,51 @@ def test_the_report_shows_the_sweep(folder):
     assert '<section id="audits"' in html
 
 
-def test_a_sweep_that_was_stopped_goes_on_and_ends_where_it_would_have(folder, tmp_path):
-    stopped = tmp_path / "run"
-    shutil.copytree(folder, stopped)
-    sweep = stopped / "stages" / "01-sweep"
+def unfinished(folder, copy):
+    """A copy of the sweep in which one model is missing, and another has been broken off."""
+    shutil.copytree(folder, copy)
+    sweep = copy / "stages" / "01-sweep"
     shutil.rmtree(sweep / "width-032-seed-1")
-    for path in (stopped / "run.json", sweep / "width-024-seed-1" / "run.json"):
+    for path in (copy / "run.json", sweep / "width-024-seed-1" / "run.json"):
         state = read_json(path)
         state["status"] = "running"
-        state["stages"][-1]["status"] = state["stages"][0 if path.parent == stopped else -1]["status"] = "running"
+        state["stages"][-1]["status"] = state["stages"][0 if path.parent == copy else -1]["status"] = "running"
         path.write_text(json.dumps(state))
-    (stopped / "emergence.json").unlink()
-    kept = sweep / "width-008-seed-0" / "stages" / "03-ppo" / "model" / "model.safetensors"
+    (copy / "emergence.json").unlink()
+    return copy
+
+
+def test_a_sweep_that_was_stopped_goes_on_and_ends_where_it_would_have(folder, tmp_path):
+    stopped = unfinished(folder, tmp_path / "run")
+    kept = stopped / "stages/01-sweep/width-008-seed-0/stages/03-ppo/model/model.safetensors"
     before = kept.stat().st_mtime_ns
     main(command(stopped))
     assert kept.stat().st_mtime_ns == before
     assert read_json(stopped / "emergence.json") == read_json(folder / "emergence.json")
+
+
+def test_a_process_that_is_killed_is_one_line_and_the_same_command_goes_on(folder, tmp_path, gyro):
+    """Killed as the kernel does it for want of memory, with two models left to do, of which one has been begun."""
+    broken = unfinished(folder, tmp_path / "run")
+    sweep = broken / "stages" / "01-sweep"
+    Thread(target=kill_a_worker, daemon=True).start()
+    code, _, error = gyro(*command(broken, "emergence.processes=2"))
+    assert code == 1
+    (line,) = error.splitlines()
+    assert f"{sweep}: a process was killed" in line
+    assert "width-024-seed-1" in line
+    assert "width-008-seed-0" not in line
+    assert "the same command goes on" in line
+    assert read_json(broken / "run.json")["status"] == "failed"
+    main(command(broken))
+    assert read_json(broken / "emergence.json") == read_json(folder / "emergence.json")
+
+
+def kill_a_worker():
+    """As soon as there is one."""
+    while not (workers := multiprocessing.active_children()):
+        time.sleep(0.02)
+    os.kill(workers[0].pid, signal.SIGKILL)
 
 
 def test_jobs_are_put_back_in_order():

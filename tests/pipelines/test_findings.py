@@ -17,8 +17,9 @@ def curve(model, gold, noise=0.2, n=200, proxy=(0, 1, 2, 3)):
     rng = np.random.default_rng(7)
     values = {name: np.array(means)[:, None] + rng.normal(0, noise, (4, n))
               for name, means in {"gold": gold, "proxy": proxy, "kl_nats": KL}.items()}  # fmt: skip
-    answers = (Example(user("q"), "a"),) * n
-    return Curve(model, 0.1, f"{model}-1", Probed([0, 10, 20, 40], values), answers, answers, default=True)
+    answers = tuple(Example(user(f"q{i}"), "a") for i in range(n))
+    probed = Probed([0, 10, 20, 40], values, list(map(str, range(n))))
+    return Curve(model, 0.1, f"{model}-1", probed, answers, answers, default=True)
 
 
 def equal_kl(ppo, dpo, **more):

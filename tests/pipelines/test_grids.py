@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from gyrocompass.audits.gaming.agents import Episodes
 from gyrocompass.config import Recipe
 from gyrocompass.files import read_json, read_jsonl
-from gyrocompass.pipelines.grids import case, grids, title
+from gyrocompass.pipelines.grids import case, grids, measured, title
 from gyrocompass.recipe import load, recipe_path
 from gyrocompass.report import read, render
 from gyrocompass.run import Run
@@ -121,11 +122,27 @@ def test_the_report_has_the_page(done: Path) -> None:
     assert html.count('class="stepper"') == 5
 
 
-def test_a_single_run_is_judged_by_its_episodes(tmp_path: Path) -> None:
-    go(tmp_path / "run", recipe(worlds=("boat-race",), runs=1))
-    (row,) = read_json(tmp_path / "run" / "audits.json")
-    assert row["n"] == 6
-    json.dumps(row, allow_nan=False)
+def test_a_single_run_shows_no_spread_and_says_so(tmp_path: Path) -> None:
+    folder = go(tmp_path / "run", recipe(worlds=("boat-race",), runs=1)).folder
+    (row,) = read_json(folder / "audits.json")
+    assert (row["verdict"], row["value"], row["n"]) == ("underpowered", None, 0)
+    assert row["said"] == "Not measured: one training run shows no spread from run to run; set grids.runs to 2 or more."
+    assert read_json(folder / "evals.json") == []
+    summary = read_json(folder / "run.json")["summary"]
+    assert len(summary) == 1
+    assert "one training run shows no spread" in summary[0]
+    assert not any("inf" in (folder / name).read_text() for name in ("grids.json", "audits.json", "evals.json"))
+    html = render(read(folder))
+    assert html.count('class="stepper"') == 1
+    assert "One training run shows no spread" in html
+    assert "not finite" not in html
+
+
+def test_a_performance_that_one_run_alone_has_is_left_out() -> None:
+    sample = Episodes(np.array([1.0, 2.0, 3.0]), np.array([5.0, 7.0, np.nan]), np.array([0, 0, 1]))
+    found = measured(sample)
+    assert list(found) == ["return"]
+    assert found["return"].n == 2
 
 
 def test_the_shipped_recipe_loads() -> None:

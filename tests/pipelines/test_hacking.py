@@ -21,7 +21,7 @@ TINY = [
     "ppo.learning_rate=1e-3", "evaluation.prompts=24", "evaluation.probes=1", "hacking.members=2",
     "compute.device=cpu",
 ]  # fmt: skip
-TRAINED = ["mean", "worst-case", "variance", "averaged", "length", "constrained", "constrained-gold", "kl"]
+TRAINED = ["again", "mean", "worst-case", "variance", "averaged", "length", "constrained", "constrained-gold", "kl"]
 
 
 def command(out):
@@ -70,6 +70,17 @@ def test_every_course_is_measured_on_the_same_prompts_and_the_stops_on_others(fo
 def _own(point):
     """The proxy is each course's own."""
     return {key: value for key, value in point.items() if key.startswith("proxy")}
+
+
+def test_the_baseline_trained_again_differs_by_its_seed_alone(folder):
+    """Both start from one policy, before whose first step both are the same; then they draw other responses."""
+    single, again, *_ = read_json(folder / "hacking.json")["courses"]
+    assert again["rests_on"] == ["reward", "ppo-again"]
+    assert single["points"][0] == again["points"][0]
+    assert single["points"][-1] != again["points"][-1]
+    cards = [next(folder.glob(f"stages/*-{name}")) / "model" / "README.md" for name in ("ppo", "ppo-again")]
+    settings = [card.read_text().partition("```json")[2] for card in cards]
+    assert settings[0] == settings[1]
 
 
 def test_evals_has_a_slice_for_each_mitigation(folder):
@@ -151,7 +162,7 @@ def test_your_own_preferences_have_a_gauge_and_a_watcher_that_share_no_prompt(ch
     found = read_json(run.folder / "hacking.json")
     assert found["gauge"] == "heldout_proxy"
     assert [w["gauge"] for w in found["watches"]] == ["validation_proxy"]
-    assert [c["name"] for c in found["courses"]] == ["single", "length", "constrained", "stopped"]
+    assert [c["name"] for c in found["courses"]] == ["single", "again", "length", "constrained", "stopped"]
     names = [s["name"][3:] for s in read_json(run.folder / "run.json")["stages"]]
     assert {"heldout-reward", "validation-reward"} <= set(names)
     assert "reward-2" not in names

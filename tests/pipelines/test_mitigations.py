@@ -21,7 +21,7 @@ def course(kl, gauge, n=60, noise=0.0):
     means = {"kl_nats": kl, "validation_proxy": gauge, "proxy": np.arange(len(kl))}
     values = {name: np.repeat(np.array(rows, dtype=float)[:, None], n, axis=1) for name, rows in means.items()}
     values["validation_proxy"] = values["validation_proxy"] + rng.normal(0, noise, (len(kl), n))
-    return Curve("ppo", 0.03, "ppo", Probed([10 * i for i in range(len(kl))], values), (), ())
+    return Curve("ppo", 0.03, "ppo", Probed([10 * i for i in range(len(kl))], values, list(map(str, range(n)))), (), ())
 
 
 KL = np.array([0.0, 0.25, 1.0, 2.25, 4.0, 6.25, 9.0])

@@ -10,9 +10,9 @@ def probes(folder, gold, proxy, n=200, noise=0.3):
     rng = np.random.default_rng(0)
     own = rng.normal(0, 0.5, n)
     for step, (g, p) in enumerate(zip(gold, proxy, strict=True)):
-        words = {"model": "ppo", "kind": None, "prompt": "q", "response": "a"}
+        words = [{"model": "ppo", "kind": None, "prompt": f"q{i}", "response": "a"} for i in range(n)]
         values = [{"proxy": p + rng.normal(own[i], noise), "gold": g + rng.normal(own[i], noise)} for i in range(n)]
-        rows = [words | value | {"kl_nats": float(step)} for value in values]
+        rows = [word | value | {"kl_nats": float(step)} for word, value in zip(words, values, strict=True)]
         (folder / f"{step * 10:06d}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     read = verdict.probed(folder)
     peak = verdict.peak_of(read, "gold")
@@ -49,7 +49,7 @@ def test_choosing_the_peak_doesn_t_flatter_it(tmp_path):
     for seed in range(40):
         rng = np.random.default_rng(seed)
         gold = rng.normal(0, 1, (8, 100))
-        read = verdict.Probed(list(range(8)), {"gold": gold, "kl_nats": np.zeros((8, 100))})
+        read = verdict.Probed(list(range(8)), {"gold": gold, "kl_nats": np.zeros((8, 100))}, list(map(str, range(100))))
         peak = verdict.peak_of(read, "gold")
         drops.append(peak["drop_low"] > 0)
     assert np.mean(drops) < 0.15

@@ -67,6 +67,11 @@ def test_a_peak_beyond_the_course_or_none_at_all_is_not_marked() -> None:
     assert none.fit.peak.text == "none [1.50, ∞)"
 
 
+def test_an_extrapolated_peak_is_known_as_one() -> None:
+    fits = [one(extrapolated=beyond).fit for beyond in (True, False)]
+    assert [fit and fit.extrapolated for fit in fits] == [True, False]
+
+
 def test_without_a_fit_there_is_nothing_to_draw() -> None:
     bare = replace(one(), fit=None)
     assert bare.line("ppo", 0.0, 4.0) is None

@@ -91,7 +91,8 @@ class Audit(Generic[C]):
     """A question about a case. It is flagged if the effect's whole interval lies above `threshold`.
 
     Otherwise it is clean if the interval lies below `matters`, and else underpowered. `planted` and `clean` give a
-    failing case and a sound one for a seed.
+    failing case and a sound one for a seed; of a planted fault also its strength, in (0, 1]: a bias that much smaller,
+    or as much rarer, than the plain one at 1.
     """
 
     name: str
@@ -102,7 +103,7 @@ class Audit(Generic[C]):
     threshold: float
     matters: float
     reason: str
-    planted: Callable[[int], C]
+    planted: Callable[[int, float], C]
     clean: Callable[[int], C]
 
     def __post_init__(self) -> None:

@@ -40,6 +40,8 @@ FAILURES: Failures = ("hacking", "gaming", "shift", "emergence")
 @click.option("--self-test", is_flag=True, help="Run every audit on planted and on clean cases instead.")
 @click.option("--cases", type=click.IntRange(2), default=40, show_default=True,
               help="Planted cases of each audit's self-test, and as many clean ones.")  # fmt: skip
+@click.option("--strength", "strengths", multiple=True, type=click.FloatRange(0, 1, min_open=True), default=(1.0,),
+              show_default=True, help="Strength of the self-test's planted faults (repeatable).")  # fmt: skip
 @common_flags
 @stage_flags(**SECTIONS)
 def audit(target: str | None, failures: Failures, **flags: Any) -> None:
@@ -123,21 +125,22 @@ def _finish(run: Run, found: list[Finding], report: Path, as_json: bool) -> None
 
 
 def _test(failures: Failures, flags: dict[str, Any]) -> None:
-    """Every audit on its planted and clean cases; where one falls short, its operating curve too."""
+    """Every audit on planted cases of each strength and on clean ones; where one falls short, its operating curve."""
     from ..audits import AUDITS
     from ..audits.selftest import self_test
     from ..pipelines.table import operating_curve, self_test_table
     from ..terminal import console, progress
 
     chosen, cases, seed = [a for a in AUDITS if a.failure in failures], flags["cases"], flags["seed"] or 0
+    settings = {"cases": cases, "strengths": list(flags["strengths"]), "seed": seed}
     if flags["dry_run"]:
-        show_settings({"self_test": [a.name for a in chosen], "cases": cases, "seed": seed}, flags["as_json"])
+        show_settings({"self_test": [a.name for a in chosen], **settings}, flags["as_json"])
         return
     tested: list[Tested] = []
     with progress("self-test", len(chosen), quiet=flags["as_json"]) as tick:
         for one in chosen:
             tick(len(tested), note=one.name)
-            tested.append(self_test(one, cases, seed))
+            tested.append(self_test(one, cases, seed, flags["strengths"]))
         tick(len(tested))
 
     def say() -> None:
@@ -146,4 +149,4 @@ def _test(failures: Failures, flags: dict[str, Any]) -> None:
             if not one.holds:
                 console().print(operating_curve(one))
 
-    tell({"cases": cases, "audits": [one.row for one in tested]}, flags["as_json"], say)
+    tell({**settings, "audits": [one.row for one in tested]}, flags["as_json"], say)

@@ -25,12 +25,29 @@ def mean(x: ArrayLike, clusters: ArrayLike, level: float = 0.95) -> Estimate:
     Raises ValueError if x is empty or not finite, or the lengths differ.
     """
     values = stats.finite(x)
-    codes, groups = grouped(clusters, len(values))
     centre = float(values.mean())
+    return from_pulls(centre, (values - centre) / len(values), clusters, level)
+
+
+def from_pulls(
+    value: float, pulls: ArrayLike, clusters: ArrayLike, level: float = 0.95, groups: int | None = None
+) -> Estimate:
+    """A number with its interval from how far each case pulls it from its value, (N,), summing to 0: the delta method.
+
+    The error is the root of the summed squares of the clusters' pulls, with t on G - 1 degrees of freedom; unbounded
+    for G = 1. `groups` is G where only some of the clusters bear on the value and the others on its scale.
+    Source: Liang & Zeger 1986, with G / (G - 1).
+    Raises ValueError if there are no pulls, or the lengths differ.
+    """
+    moved = stats.finite(pulls)
+    codes, found = grouped(clusters, len(moved))
+    groups = found if groups is None else groups
     if groups == 1:
-        return Estimate(centre, -np.inf, np.inf, 1)
-    half = float(distributions.t.ppf((1 + level) / 2, groups - 1)) * _standard_error(values, codes, groups)
-    return Estimate(centre, centre - half, centre + half, groups)
+        return Estimate(value, -np.inf, np.inf, 1)
+    sums = np.bincount(codes, moved)
+    quantile = float(distributions.t.ppf((1 + level) / 2, groups - 1))
+    half = quantile * float(np.sqrt(groups / (groups - 1) * (sums @ sums)))
+    return Estimate(value, value - half, value + half, groups)
 
 
 def proportion(x: ArrayLike, clusters: ArrayLike, level: float = 0.95) -> Estimate:

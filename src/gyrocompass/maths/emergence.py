@@ -1,44 +1,34 @@
 """Does a metric change smoothly with model size, or does it jump? Trends and thresholds fitted, and weighed by AICc.
 
-x is log2(size), in doublings. Every curve is linear in all but one or two of its parameters, and these run over a
-grid: a fit is least squares without iterations, so that the whole comparison is repeated on every resample of seeds.
+    for each family of curves, the trends and the thresholds:
+        1  its best curve by least squares, and the curve's AICc
+        2  the share of all that the curve rises and falls that lies within its steepest window
+    3  weigh the families by AICc; W = the thresholds' weight together
+       excess = W (share of the thresholds - share of the trends), shares averaged by weight on either side
+    interval: the same on resamples of the seeds
+
+x is log2(size), in doublings. The shapes of a family (see trends.py) are a grid, and the rest of a curve is linear: a
+fit takes no iterations, so that all of it is repeated on every resample.
 `sizes` is (S,), increasing; `values` is (S, R): a size's values over R seeds, a seed's in one column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy import special
+from numpy.typing import ArrayLike
 
 from . import clusters, stats
 from .stats import Estimate, Floats
+from .trends import FAMILIES, Family
 
 FEWEST_SIZES = 4
-EXPONENTS: Floats = np.concatenate([-np.geomspace(0.05, 1.0, 16), np.geomspace(0.05, 1.0, 16)])
-"""Of the power laws: no faster than size itself or its inverse. Those of losses are below 0.5 (Kaplan et al. 2020,
-arXiv:2001.08361; Hoffmann et al. 2022, arXiv:2203.15556)."""
-CENTRES, WIDTHS, STARTS, DRAWN = 33, 12, 48, 97
-"""Grid points: a threshold's places and widths, the windows tried, and the points of a drawn curve."""
+WINDOWS = 48
+"""How many are tried, from end to end."""
 RESAMPLES = 500
-
-Columns = Callable[[Floats, Floats], Floats]
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Curves of one form. `columns(x, at)` is (G, P, c): for each of G shapes the terms of the curve but for its
-    constant, at P places. `parameters` counts all, the spread of the noise too."""
-
-    name: str
-    parameters: int
-    threshold: bool
-    columns: Columns
 
 
 class Fit(NamedTuple):
@@ -72,42 +62,6 @@ class Jump(NamedTuple):
         return self.weight * (self.share - self.trend)
 
 
-def _line(x: Floats, at: Floats) -> Floats:
-    return at[None, :, None]
-
-
-def _power(x: Floats, at: Floats) -> Floats:
-    found: Floats = np.exp2(EXPONENTS[:, None] * (at - x[0]))[:, :, None]
-    return found
-
-
-def _step(x: Floats, at: Floats) -> Floats:
-    edges = (x[1:] + x[:-1]) / 2
-    return (at > edges[:, None]).astype(np.float64)[:, :, None]
-
-
-def _logistic(x: Floats, at: Floats) -> Floats:
-    span = x[-1] - x[0]
-    centres, widths = np.linspace(x[0], x[-1], CENTRES), np.geomspace(span / 100, span / 2, WIDTHS)
-    shapes: Floats = special.expit((at - centres[:, None, None]) / widths[:, None])
-    return shapes.reshape(-1, len(at))[:, :, None]
-
-
-def _broken(x: Floats, at: Floats) -> Floats:
-    kinks = np.linspace(x[1], x[-2], CENTRES)
-    bent = np.maximum(at - kinks[:, None], 0.0)
-    return np.stack([np.broadcast_to(at, bent.shape), bent], axis=2)
-
-
-FAMILIES = (
-    Family("line", 3, False, _line),
-    Family("power law", 4, False, _power),
-    Family("step", 4, True, _step),
-    Family("logistic", 5, True, _logistic),
-    Family("broken line", 5, True, _broken),
-)
-
-
 def fits(sizes: ArrayLike, values: Floats) -> tuple[Fit, ...]:
     """The best curve of every family by least squares over all values, weighed by AICc, in the order of FAMILIES.
 
@@ -116,24 +70,21 @@ def fits(sizes: ArrayLike, values: Floats) -> tuple[Fit, ...]:
     Raises ValueError for fewer than 4 sizes, too few seeds for AICc, or values that are all equal.
     """
     x, rows = _checked(sizes, values)
-    designs = _designs(tuple(x))
-    best = _best(designs, rows[None])
-    places = np.linspace(x[0], x[-1], DRAWN)
-    centre = float(rows.mean())
-    found = []
-    for design, one, weight in zip(designs, best, _weights(best)[:, 0], strict=True):
-        drawn = design.at(x, int(one.shape[0]), places) @ one.coordinates[0] + centre
-        curve = tuple(zip(np.exp2(places).tolist(), drawn.tolist(), strict=True))
-        aicc, share, at = (float(numbers[0]) for numbers in (one.aicc, one.share, one.at))
-        family = design.family
-        found.append(Fit(family.name, family.threshold, aicc, float(weight), share, float(np.exp2(at)), curve))
-    return tuple(found)
+    best = _best(x, rows[None])
+    places, level = np.exp2(np.sort(_windows(x), axis=None)).tolist(), float(rows.mean())
+    return tuple(
+        Fit(
+            one.family.name, one.family.threshold, float(one.aicc[0]), float(weight), float(one.share[0]),
+            float(np.exp2(one.at[0])), tuple(zip(places, (level + one.curve[0]).tolist(), strict=True)),
+        )
+        for one, weight in zip(best, _weights(best)[:, 0], strict=True)
+    )  # fmt: skip
 
 
 def jump(sizes: ArrayLike, values: Floats) -> Jump:
     """Thresholds against smooth trends. Raises ValueError as `fits` does."""
     x, rows = _checked(sizes, values)
-    weight, share, trend, at = (float(numbers[0]) for numbers in _jumps(_designs(tuple(x)), rows[None]))
+    weight, share, trend, at = (float(numbers[0]) for numbers in _jumps(x, rows[None]))
     return Jump(weight, share, trend, float(np.exp2(at)))
 
 
@@ -143,17 +94,26 @@ def excess(sizes: ArrayLike, values: Floats, *, seed: int = 0, resamples: int = 
 
     Raises ValueError as `fits` does, or where there is one seed.
     """
-    return _over_seeds(lambda found: found[0] * (found[1] - found[2]), sizes, values, seed, resamples)
+    return _interval(_excesses(sizes, values, seed, resamples), values)
+
+
+def added(sizes: ArrayLike, values: Floats, to: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
+    """By how much the excess of `values` exceeds that of another metric of the same models, `to`, (S, R) both.
+
+    The interval is that of the difference: every resample takes the same seeds of both. Raises ValueError as `excess`.
+    """
+    one, other = (_excesses(sizes, metric, seed, resamples) for metric in (values, to))
+    return _interval(one - other, values)
 
 
 def place(sizes: ArrayLike, values: Floats, *, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
     """The size at which the likeliest threshold jumps, with its interval from resampled seeds, which reaches at least
     to the sizes on either side: between them nothing was seen."""
-    found = _over_seeds(lambda found: found[3], sizes, values, seed, resamples)
-    value, low, high = (float(np.exp2(end)) for end in found[:3])
+    at = _interval(_resampled(sizes, values, seed, resamples)[3], values)
+    value, low, high = (float(np.exp2(end)) for end in at[:3])
     known = stats.finite(sizes)
     below, above = float(known[known <= value].max()), float(known[known >= value].min())
-    return Estimate(value, min(low, below), max(high, above), found.n)
+    return Estimate(value, min(low, below), max(high, above), at.n)
 
 
 def change(sizes: ArrayLike, values: Floats) -> Estimate:
@@ -173,19 +133,6 @@ def window(sizes: ArrayLike) -> float:
     return max(1.0, float(np.diff(np.log2(stats.finite(sizes))).max()))
 
 
-def _over_seeds(
-    statistic: Callable[[Sequence[Floats]], Floats], sizes: ArrayLike, values: Floats, seed: int, resamples: int
-) -> Estimate:
-    """A statistic of `_jumps` with its interval, as `clusters.bootstrap` has it, all resamples at once."""
-    x, rows = _checked(sizes, values)
-    n = len(rows)
-    if n < 2:
-        raise ValueError("one seed has no spread to take an interval from")
-    drawn = np.random.default_rng(seed).integers(n, size=(resamples, n))
-    found = statistic(_jumps(_designs(tuple(x)), rows[np.concatenate([np.arange(n)[None], drawn])]))
-    return clusters.from_replicates(float(found[0]), found[1:], n, 0.95)
-
-
 def _checked(sizes: ArrayLike, values: Floats) -> tuple[Floats, Floats]:
     """x (S,), and the values with a row per seed, (R, S)."""
     x = np.log2(stats.finite(sizes))
@@ -199,95 +146,82 @@ def _checked(sizes: ArrayLike, values: Floats) -> tuple[Floats, Floats]:
     return x, values.T
 
 
-@dataclass(frozen=True)
-class _Design:
-    """A family over given sizes. `basis`, (G, S, c): orthonormal terms of each shape; a fit is its coordinates in it.
-    `windows`, (G, K, c), and `whole`, (G, c), turn coordinates into the changes within K windows and over all sizes;
-    `pieces`, (G, P, c), into those from piece to piece, whose sizes add up to all that a curve rises and falls.
-    """
+class _Best(NamedTuple):
+    """A family's best curve on each of B samples of seeds, (B,) each; `at` is log2. `curve` is (B, 2 WINDOWS): what it
+    adds to the sample's mean at the ends of all windows, from the first to the last."""
 
     family: Family
-    basis: Floats
-    windows: Floats
-    whole: Floats
-    pieces: Floats
-    starts: Floats
-    width: float
-
-    def at(self, x: Floats, shape: int, places: Floats) -> Floats:
-        """What turns the coordinates of a shape into the curve's values at these places, (P, c)."""
-        found: Floats = _terms(self.family, x, places)[shape] @ np.linalg.inv(_triangle(self.family, x)[shape])
-        return found
-
-
-class _Best(NamedTuple):
-    """A family's best shape for each of B samples of seeds: (B,), and its coordinates (B, c); `at` is log2."""
-
-    shape: NDArray[np.intp]
-    coordinates: Floats
     aicc: Floats
+    curve: Floats
     share: Floats
     at: Floats
 
 
-def _terms(family: Family, x: Floats, at: Floats) -> Floats:
-    columns = family.columns(x, at)
-    return np.concatenate([np.ones((*columns.shape[:2], 1)), columns], axis=2)
+def _jumps(x: Floats, samples: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """For each sample, (B, R, S), what `Jump` holds, (B,) each; the place as log2."""
+    best = _best(x, samples)
+    smooth, sudden = ([one for one in best if one.family.threshold == kind] for kind in (False, True))
+    weight = _weights(best)[[one.family.threshold for one in best]].sum(axis=0)
+    likeliest = np.argmin([one.aicc for one in sudden], axis=0)
+    at = np.array([one.at for one in sudden])[likeliest, np.arange(len(likeliest))]
+    return weight, _average(sudden), _average(smooth), at
 
 
-def _triangle(family: Family, x: Floats) -> Floats:
-    return np.linalg.qr(_terms(family, x, x)).R
-
-
-@lru_cache(maxsize=64)
-def _designs(x: tuple[float, ...]) -> tuple[_Design, ...]:
-    return tuple(_design(family, np.array(x)) for family in FAMILIES)
-
-
-def _design(family: Family, x: Floats) -> _Design:
-    basis, triangle = np.linalg.qr(_terms(family, x, x))
-    inverse = np.linalg.inv(triangle)
-    width = max(1.0, float(np.diff(x).max()))
-    starts = np.linspace(x[0], max(x[0], x[-1] - width), STARTS)
-    within = _terms(family, x, starts + width) - _terms(family, x, starts)
-    first, last = (_terms(family, x, x[[end]])[:, 0] for end in (0, -1))
-    whole = np.einsum("gc,gcd->gd", last - first, inverse)
-    pieces = np.diff(_terms(family, x, np.linspace(x[0], x[-1], STARTS)), axis=1)
-    return _Design(family, basis, within @ inverse, whole, pieces @ inverse, starts, width)
-
-
-def _best(designs: Sequence[_Design], samples: Floats) -> list[_Best]:
-    """The best shape of each family for each sample, (B, R, S). The first holds all seeds, and gives the spread
+def _best(x: Floats, samples: Floats) -> list[_Best]:
+    """The best curve of each family on each sample, (B, R, S). The first holds all seeds, and gives the spread
     within sizes for all: others repeat seeds, and would understate it. Raises ValueError if the first has no change.
     """
     means = samples.mean(axis=1)
     within = float(np.square(samples[0] - means[0]).sum())
     levels = means - means.mean(axis=1, keepdims=True)
-    between = np.square(levels).sum(axis=1)
     least = 1e-24 * (1.0 + np.square(means).max())
-    if between[0] <= least:
+    if np.square(levels[0]).sum() <= least:
         raise ValueError("the values don't change with size")
-    between = np.maximum(between, least)
-    return [_best_of(design, levels, within, between, samples.shape[1]) for design in designs]
+    return [_best_of(family, x, levels, within, samples.shape[1], least) for family in FAMILIES]
 
 
-def _best_of(design: _Design, levels: Floats, within: float, between: Floats, seeds: int) -> _Best:
-    every = np.arange(len(levels))
-    coordinates = np.tensordot(levels, design.basis, (1, 1))
+def _best_of(family: Family, x: Floats, levels: Floats, within: float, seeds: int, least: float) -> _Best:
+    basis, drawn = _shapes(family, tuple(x))
+    # 1. Least squares for every shape; the best one's AICc. No curve is taken to leave less than rounding does.
+    coordinates = np.tensordot(levels, basis, (1, 1))
+    between = np.maximum(np.square(levels).sum(axis=1), least)
     left = between[:, None] - np.square(coordinates).sum(axis=2)
-    shape = left.argmin(axis=1)
-    best = coordinates[every, shape]
-    n, k = seeds * levels.shape[1], design.family.parameters
+    every, shape = np.arange(len(levels)), left.argmin(axis=1)
     rss = within + seeds * np.maximum(left[every, shape], 1e-12 * between)
+    n, k = seeds * levels.shape[1], family.parameters
     aicc = n * np.log(rss / n) + 2 * k + 2 * k * (k + 1) / (n - k - 1)
-    whole = np.einsum("bc,bc->b", design.whole[shape], best)
-    along = np.einsum("bkc,bc->bk", design.windows[shape], best) * np.sign(whole)[:, None]
-    steepest = along.max(axis=1)
-    variation = np.abs(np.einsum("bkc,bc->bk", design.pieces[shape], best)).sum(axis=1)  # |whole| where it is monotone
-    share = np.clip(steepest / np.maximum(np.maximum(variation, np.abs(whole)), 1e-150), 0.0, 1.0)
-    tied = along >= (steepest - 1e-9 * np.abs(steepest))[:, None]
-    starts = (tied * design.starts).sum(axis=1) / tied.sum(axis=1)
-    return _Best(shape, best, aicc, share, starts + design.width / 2)
+    # 2. Its course, and how much of that lies in one window.
+    curve = np.einsum("bpc,bc->bp", drawn[shape], coordinates[every, shape])
+    return _Best(family, aicc, *_steepest(curve, _windows(x)))
+
+
+@lru_cache(maxsize=256)
+def _shapes(family: Family, x: tuple[float, ...]) -> tuple[Floats, Floats]:
+    """A family's G shapes over these sizes, as orthonormal terms, (G, S, c): a fit is its coordinates in them. And what
+    turns coordinates into the curve's values at the ends of all windows, (G, 2 WINDOWS, c)."""
+    known = np.array(x)
+    basis, triangle = np.linalg.qr(family.terms(known, known))
+    return basis, family.terms(known, _windows(known).ravel()) @ np.linalg.inv(triangle)
+
+
+def _windows(x: Floats) -> Floats:
+    """Where each window that is tried starts and where it ends, (2, WINDOWS), from the smallest size to the largest."""
+    width = window(np.exp2(x))
+    starts = np.linspace(x[0], max(x[0], x[-1] - width), WINDOWS)
+    return np.stack([starts, np.minimum(starts + width, x[-1])])
+
+
+def _steepest(curve: Floats, windows: Floats) -> tuple[Floats, Floats, Floats]:
+    """Curves known at the starts and at the ends of windows, (B, 2 WINDOWS), in order of place; the share of all that
+    each rises and falls that lies within its steepest window, and the middle of that window, (B,) both."""
+    starts, ends = np.split(curve, 2, axis=1)
+    curve = curve[:, np.argsort(windows, axis=None)]
+    risen = (ends - starts) * np.sign(curve[:, -1:] - curve[:, :1])
+    steepest = risen.max(axis=1)
+    variation = np.abs(np.diff(curve)).sum(axis=1)
+    share = np.clip(steepest / np.maximum(variation, 1e-150), 0.0, 1.0)
+    tied = risen >= (steepest - 1e-9 * np.abs(steepest))[:, None]
+    return curve, share, (tied * windows.mean(axis=0)).sum(axis=1) / tied.sum(axis=1)
 
 
 def _weights(best: Sequence[_Best]) -> Floats:
@@ -298,20 +232,27 @@ def _weights(best: Sequence[_Best]) -> Floats:
     return found
 
 
-def _jumps(designs: Sequence[_Design], samples: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """For each sample, (B, R, S), what `Jump` holds, (B,) each; the place as log2."""
-    best = _best(designs, samples)
-    threshold = np.array([design.family.threshold for design in designs])
-    weight = _weights(best)[threshold].sum(axis=0)
-    likely, smooth = (
-        [one for one, kind in zip(best, threshold, strict=True) if kind == wanted] for wanted in (True, False)
-    )
-    first = np.array([one.aicc for one in likely]).argmin(axis=0)
-    at = np.array([one.at for one in likely])[first, np.arange(len(first))]
-    return weight, _average(likely), _average(smooth), at
-
-
-def _average(found: Sequence[_Best]) -> Floats:
+def _average(best: Sequence[_Best]) -> Floats:
     """The mean share by weight among these families alone, (B,)."""
-    average: Floats = (_weights(found) * np.array([one.share for one in found])).sum(axis=0)
+    average: Floats = (_weights(best) * np.array([one.share for one in best])).sum(axis=0)
     return average
+
+
+def _excesses(sizes: ArrayLike, values: Floats, seed: int, resamples: int) -> Floats:
+    weight, share, trend, _ = _resampled(sizes, values, seed, resamples)
+    return weight * (share - trend)
+
+
+def _resampled(sizes: ArrayLike, values: Floats, seed: int, resamples: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """What `_jumps` finds on the seeds as they are, first, and on resamples of them, (1 + resamples,) each."""
+    x, rows = _checked(sizes, values)
+    n = len(rows)
+    if n < 2:
+        raise ValueError("one seed has no spread to take an interval from")
+    drawn = np.random.default_rng(seed).integers(n, size=(resamples, n))
+    return _jumps(x, rows[np.concatenate([np.arange(n)[None], drawn])])
+
+
+def _interval(found: Floats, values: Floats) -> Estimate:
+    """A number on the seeds as they are, and on resamples, with the interval of `clusters.bootstrap`."""
+    return clusters.from_replicates(float(found[0]), found[1:], values.shape[1], 0.95)

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 from scipy import stats as distributions
 
-from . import stats
+from . import clusters, stats
+from .clusters import Indices
 from .stats import Estimate, Floats
 
-CHOSEN, MEASURED = slice(0, None, 2), slice(1, None, 2)
-"""The prompts that a peak is chosen on, and those that it is measured on."""
+Bools = NDArray[np.bool_]
 
 LEAST_POINTS = 3
 """Points beside the reference that two parameters need to be contradicted."""
@@ -28,25 +29,52 @@ AT_REFERENCE = 0.01
 
 
 class Fall(NamedTuple):
-    """The row where values peaked; their means there and at the last row; and the first minus the second."""
+    """The row where values peaked; their means there and at the last row; and the first minus the second.
+
+    `measured`, (P,): the prompts that those are measured on, which had no say in where the peak is. `starts`, (P,): for
+    each prompt the peak in whose choice it had no say: `peak` for those, for the others the one that those chose.
+    """
 
     peak: int
     height: float
     last: float
     drop: Estimate
+    measured: Bools
+    starts: Indices
 
 
-def fall(values: Floats, among: int | None = None) -> Fall:
+def fall(values: Floats, groups: ArrayLike | None = None, among: int | None = None) -> Fall:
     """How far values fell from their highest row to their last, (K, P), the same P prompts in every row.
 
-    The peak is chosen on every other prompt; heights and drop are those of the rest, so that choosing flatters
-    neither. Args: among: the peak is one of the first `among` rows; default: all K.
-    Raises ValueError for fewer than two prompts, or a value that isn't finite.
+    The peak is chosen on every other group of prompts; heights and drop are those of the rest, so that choosing
+    flatters neither. Where there is one row to choose from, all prompts are measured.
+    Args: groups: what each prompt shares with others, (P,), as `clusters` names them; default: each is its own.
+    among: the peak is one of the first `among` rows; default: all K.
+    Raises ValueError for fewer than two groups, or a value that isn't finite.
     """
-    measured = stats.finite(values)[:, MEASURED]
-    peak = int(values[:among, CHOSEN].mean(axis=1).argmax())
-    drop = stats.paired_difference(measured[peak], measured[-1])
-    return Fall(peak, float(measured[peak].mean()), float(measured[-1].mean()), drop)
+    known, names = stats.finite(values), _named(groups, values.shape[1])
+    candidates = known[:among]
+    measured = ~_every_other(names) if len(candidates) > 1 else np.ones(len(names), dtype=np.bool_)
+    peak, other = (_highest(candidates[:, side]) for side in (~measured, measured))
+    height, last = known[peak, measured], known[-1, measured]
+    drop = clusters.mean(height - last, names[measured])
+    return Fall(peak, float(height.mean()), float(last.mean()), drop, measured, np.where(measured, peak, other))
+
+
+def _named(groups: ArrayLike | None, prompts: int) -> NDArray[np.generic]:
+    return np.arange(prompts) if groups is None else np.asarray(groups)
+
+
+def _highest(rows: Floats) -> int:
+    return int(rows.sum(axis=1).argmax())
+
+
+def _every_other(names: NDArray[np.generic]) -> Bools:
+    """True for every other group's members, in the order in which groups come."""
+    _, first, codes = np.unique(names, return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(first))
+    even: Bools = order[codes] % 2 == 0
+    return even
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +121,7 @@ class Fit(NamedTuple):
     """A form fitted to a curve. `peak` is d*, root nats; `height` R(d*); both may be infinite.
 
     `r_squared` is about the weighted mean of the `points` beside the reference: 1 is exact, 0 no better than that
-    mean; NaN where all of them have one height.
+    mean; NaN where all of them have one height. `reach` is the distance of the furthest point, root nats.
     """
 
     alpha: Estimate
@@ -102,38 +130,46 @@ class Fit(NamedTuple):
     height: Estimate
     r_squared: float
     points: int
+    reach: float
+
+    @property
+    def extrapolated(self) -> bool:
+        """Whether d* lies beyond every point, where nothing was measured."""
+        return bool(self.reach < self.peak.value < np.inf)
 
 
 def fit(
-    form: Form, kl_nats: Floats, values: Floats, *, seed: int = 0, resamples: int = 1000, level: float = 0.95
-) -> Fit:
+    form: Form, kl_nats: Floats, values: Floats, groups: ArrayLike | None = None, *,
+    seed: int = 0, resamples: int = 1000, level: float = 0.95,
+) -> Fit:  # fmt: skip
     """A form's least-squares fit to values against the root of KL; the first row is the reference, d = 0, R = 0.
 
-    Each point is weighted by 1 / the squared standard error of its change. Intervals are percentiles over resampled
-    prompts, set apart as t on P - 1 degrees of freedom asks (Hesterberg 2015, arXiv:1411.5279); means, KL and fit
-    are made anew for each. They tell of the prompts' chance, not of that of another training run.
-    Args: kl_nats, values: (K, P), one row a point, the same P prompts in each.
-    Raises ValueError for different shapes, fewer than two prompts, a value that isn't finite, a first row that has
+    Each point is weighted by 1 / the squared clustered standard error of its change. Intervals are percentiles over
+    resampled groups of prompts, set apart as t on G - 1 degrees of freedom asks (Hesterberg 2015, arXiv:1411.5279);
+    means, KL and fit are made anew for each. They tell of the prompts' chance, not of that of another training run.
+    Args: kl_nats, values: (K, P), one row a point, the same P prompts in each. groups: as of `fall`.
+    Raises ValueError for different shapes, fewer than two groups, a value that isn't finite, a first row that has
     left the reference, or fewer than three other points at distances that tell alpha from beta.
     """
     kl, change = _away(kl_nats, values)
-    weights = _weights(change)
+    codes, n = clusters.grouped(_named(groups, kl.shape[1]), kl.shape[1])
+    if n < 2:
+        raise ValueError("all prompts are of one group, which tells nothing of chance")
+    weights = _weights(change, codes, n)
     d, y = _points(kl, change)
     alpha, beta = _solve(form, d, y, weights)
     if not np.isfinite(alpha[0]):
         raise ValueError("the points lie at one distance, which tells nothing of a bend")
-    resampled = _solve(form, *_points(kl, change, _draws(kl.shape[1], resamples, seed)), weights)
+    resampled = _solve(form, *_points(kl, change, _draws(codes, n, resamples, seed)), weights)
     solved = np.isfinite(resampled[0])
     if 2 * solved.sum() < resamples:
         raise ValueError("the points lie at distances too close to one another to tell of a bend")
     drawn_alpha, drawn_beta = (x[solved] for x in resampled)
     whole = (alpha, beta, *form.peak(alpha, beta))
     drawn = (drawn_alpha, drawn_beta, *form.peak(drawn_alpha, drawn_beta))
-    slope, bend, peak, height = (
-        _estimate(float(x[0]), draws, kl.shape[1], level) for x, draws in zip(whole, drawn, strict=True)
-    )
+    slope, bend, peak, height = (_estimate(float(x[0]), draws, n, level) for x, draws in zip(whole, drawn, strict=True))
     quality = _r_squared(y[:, 0], form(d[:, 0], slope.value, bend.value), weights)
-    return Fit(slope, bend, peak, height, quality, len(y))
+    return Fit(slope, bend, peak, height, quality, len(y), float(d.max()))
 
 
 def _away(kl_nats: Floats, values: Floats) -> tuple[Floats, Floats]:
@@ -150,21 +186,23 @@ def _away(kl_nats: Floats, values: Floats) -> tuple[Floats, Floats]:
     return kl[away], change[away]
 
 
-def _weights(change: Floats) -> Floats:
+def _weights(change: Floats, codes: Indices, n: int) -> Floats:
     """1 / squared standard error of each row's mean, (K,), bounded; all alike where there is no error at all."""
-    squared = change.var(axis=1, ddof=1) / change.shape[1]
+    sums = np.zeros((n, len(change)))
+    np.add.at(sums, codes, (change - change.mean(axis=1, keepdims=True)).T)
+    squared = n / (n - 1) * (sums**2).sum(axis=0) / change.shape[1] ** 2
     if not squared.any():
         return np.ones(len(squared))
     weights: Floats = 1 / np.maximum(squared, LEAST_SHARE * squared.mean())
     return weights
 
 
-def _draws(prompts: int, resamples: int, seed: int) -> Floats:
-    """How often each prompt is drawn in each resample, as shares, (P, resamples)."""
-    drawn = np.random.default_rng(seed).integers(prompts, size=(resamples, prompts))
-    drawn += prompts * np.arange(resamples)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=resamples * prompts)
-    shares: Floats = counts.reshape(resamples, prompts).T / prompts
+def _draws(codes: Indices, n: int, resamples: int, seed: int) -> Floats:
+    """How often each prompt is drawn in each resample of the n groups, as shares, (P, resamples)."""
+    drawn = np.random.default_rng(seed).integers(n, size=(resamples, n))
+    drawn += n * np.arange(resamples)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).T[codes]
+    shares: Floats = counts / counts.sum(axis=0)
     return shares
 
 
@@ -193,9 +231,9 @@ def _r_squared(y: Floats, fitted: Floats, weights: Floats) -> float:
     return 1 - float(weights @ (y - fitted) ** 2) / total if total > 0 else float("nan")
 
 
-def _estimate(value: float, draws: Floats, prompts: int, level: float) -> Estimate:
+def _estimate(value: float, draws: Floats, n: int, level: float) -> Estimate:
     """Percentiles of draws that may be infinite: no two are averaged."""
-    z = np.sqrt(prompts / (prompts - 1)) * distributions.t.ppf((1 + level) / 2, prompts - 1)
+    z = np.sqrt(n / (n - 1)) * distributions.t.ppf((1 + level) / 2, n - 1)
     places = np.round(distributions.norm.cdf([-z, z]) * (len(draws) - 1)).astype(int)
     low, high = (float(x) for x in np.sort(draws)[places])
-    return Estimate(value, min(low, value), max(high, value), prompts)
+    return Estimate(value, min(low, value), max(high, value), n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ from ..audits.audit import FAILURES, Audit, Failure, Finding
 from ..audits.edits import ENGLISH, TOWN, Language
 from ..audits.emergence import JUMP
 from ..audits.gaming import tasks
-from ..audits.gaming.agents import AGENTS
+from ..audits.gaming.changes import PROXY_UP, changed
 from ..audits.gaming.probes import PROBES, case_of
 from ..audits.hacking.exploits import EXPLOITS, change_of
 from ..audits.hacking.overoptimisation import OVER_OPTIMISED
@@ -142,9 +143,11 @@ def specification_gaming(target: Target, asked: Asked) -> Iterator[Finding]:
         if best is not None:
             yield BY_SELECTION(best, "reward")
         yield from _probes(target.run, target.speaks_town, asked.compute)
+        yield from changes(target)
         yield from _agents(target.run.folder)
+    before = _before(target, asked)
     for name, policy in _policies(target, asked):
-        yield from tasks.findings(policy, name, TASKS, asked.seed, town=target.speaks_town)
+        yield from tasks.findings(policy, name, TASKS, asked.seed, town=target.speaks_town, reference=before)
         if target.speaks_town:
             why = "the town's words can't say a program"
             yield from (one.unmeasured(why, name) for one in (tasks.VISIBLE_ONLY, tasks.IMPOSSIBLE))
@@ -152,11 +155,10 @@ def specification_gaming(target: Target, asked: Asked) -> Iterator[Finding]:
 
 def _probes(run: Run, in_town: bool, compute: Compute) -> Iterator[Finding]:
     """Counterfactual probes of the reward model, on responses that the run has kept; in the town, on others too."""
-    scorer, kept = shift.reward_of(run, frozen(compute)), sorted(run.folder.glob("stages/*-evaluation/samples.jsonl"))
+    scorer = shift.reward_of(run, frozen(compute))
     if scorer is None:
         return
-    rows = read_jsonl(kept[-1]) if kept else []
-    examples = [Example(user(str(row["prompt"])), str(row["response"])) for row in rows]
+    examples = [Example(user(str(row["prompt"])), str(row["response"])) for row in _samples(run.folder)]
     if in_town:
         examples += town_responses(RENDERED, run.seed)
     gold: Scorer | None = town.gold if in_town else None
@@ -166,11 +168,36 @@ def _probes(run: Run, in_town: bool, compute: Compute) -> Iterator[Finding]:
         yield probe(case, "reward") if case else probe.unmeasured("the town's words allow no such edit", "reward")
 
 
+def _samples(run: Path) -> list[dict[str, Any]]:
+    """The responses that a run has kept of its evaluation, with their scores."""
+    kept = sorted(run.glob("stages/*-evaluation/samples.jsonl"))
+    return read_jsonl(kept[-1]) if kept else []
+
+
+def changes(target: Target) -> Iterator[Finding]:
+    """What training on a proxy did to the responses to the same prompts, of each model that came of it."""
+    assert target.run is not None
+    rows = _samples(target.run.folder)
+    gauge = next((name for name in courses.GAUGES if rows and {name, "proxy"} <= rows[0].keys()), None)
+    by_model: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        by_model[row["model"]].append(row)
+    if gauge is None or shift.BEFORE not in by_model:
+        return
+    before = by_model[shift.BEFORE]
+    asked = [str(row["prompt"]) for row in before]
+    questions = [town.understand(text).question.key for text in asked] if target.speaks_town else asked
+    models = list(by_model)
+    for model in models[models.index(shift.BEFORE) + 1 :]:
+        if target.stage in (None, model):
+            yield PROXY_UP(changed(before, by_model[model], gauge, questions), model)
+
+
 def _agents(run: Path) -> Iterator[Finding]:
     """Agents of grid worlds, from the episodes that the run has kept."""
     for played in sorted(run.glob("stages/*/played.jsonl")):
         world = played.parent.name.partition("-")[2]
-        yield AGENTS(grids.case(read_jsonl(played)), f"{grids.AGENT}/{world}")
+        yield grids.finding(world, read_jsonl(played))
 
 
 def distribution_shift(target: Target, asked: Asked) -> Iterator[Finding]:
@@ -219,16 +246,26 @@ def _nothing(failure: Failure, target: Target) -> Finding:
 
 def _policies(target: Target, asked: Asked) -> Iterator[tuple[str, Policy]]:
     """The target's last model, which training has led to; or the only one. None of a run that trained no policy."""
-    if target.run is not None and not target.trained:
-        return
-    subject, sampling = target.policies[-1], asked.sampling
+    if target.run is None or target.trained:
+        yield target.policies[-1].name, _opened(target.policies[-1], target, asked)
+
+
+def _before(target: Target, asked: Asked) -> Policy | None:
+    """The town's model that training on the proxy began with, where the target is a model that came of it."""
+    if target.run is None or not target.speaks_town or target.policies[-1].name in ("base", shift.BEFORE):
+        return None
+    begun = (subject for subject in subjects([str(target.run.folder)]) if subject.name == shift.BEFORE)
+    return next((_opened(subject, target, asked) for subject in begun), None)
+
+
+def _opened(subject: Subject, target: Target, asked: Asked) -> Policy:
+    sampling = asked.sampling
     if target.speaks_town:
         new = min(sampling.max_new_tokens, TOWN_NEW_TOKENS)
         sampling = sampling.model_copy(update={"max_new_tokens": new})
     if subject.endpoint:
-        yield subject.name, subject.remote(sampling, asked.access, None)
-    else:
-        yield subject.name, subject.local(frozen(asked.compute), sampling)
+        return subject.remote(sampling, asked.access, None)
+    return subject.local(frozen(asked.compute), sampling)
 
 
 def _target(run: Run, named: str, wanted: Wanted) -> Target:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..audits.hacking.overoptimisation import BEST_OF_N, Course
+from ..audits.shift.columns import question_of
 from ..config import Recipe
 from ..maths import kl, stats
 from ..models.batching import seed_of
@@ -55,6 +56,7 @@ def _course(run: Path, stage: Path) -> Course | None:
         kl_nats=values.pop("kl_nats"),
         proxy=values.pop("proxy"),
         intent=values.pop(gauge),
+        questions=probed.questions,
         gauge=gauge,
         others=values,
         kept=_kept(run, stage, probed.steps),
@@ -118,6 +120,7 @@ def best_of_pool(
         kl_nats=np.broadcast_to(bounds, values["proxy"].shape),
         proxy=values.pop("proxy"),
         intent=values.pop(gauge),
+        questions=[question_of(example) for example in used],
         gauge=gauge,
         others=values,
     )

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..maths import stats
+from ..maths import clusters, stats
 from ..maths.stats import Estimate
 from ..protocols import Floats
 from ..records import Example
@@ -131,7 +131,8 @@ def levels_of(first: Probed, second: Probed) -> list[float]:
 
 
 def compare(first: Curve, second: Curve, gauge: str) -> Comparison | None:
-    """The second curve minus the first at equal KL, paired by prompt; None if they have no KL in common."""
+    """The second curve minus the first at equal KL, paired by prompt and clustered by question; None if they have no KL
+    in common."""
     found: list[tuple[float, Floats]] = []
     for kl_nats in levels_of(first.probed, second.probed):
         one, two = (at_kl(curve.probed, gauge, kl_nats) for curve in (first, second))
@@ -140,15 +141,16 @@ def compare(first: Curve, second: Curve, gauge: str) -> Comparison | None:
     if not found:
         return None
     average = np.mean([differences for _, differences in found], axis=0)
-    levels = tuple(AtKL(kl_nats, stats.mean(differences)) for kl_nats, differences in found)
-    return Comparison(first, second, levels, stats.mean(average), average)
+    levels = tuple(AtKL(kl_nats, clusters.mean(differences, first.probed.questions)) for kl_nats, differences in found)
+    return Comparison(first, second, levels, clusters.mean(average, first.probed.questions), average)
 
 
 def pooled(comparisons: Sequence[Comparison]) -> Estimate:
     """The mean over all of these comparisons, which share their prompts. Raises ValueError if there are none."""
     if not comparisons:
         raise ValueError("no number without data: no two curves reach a KL in common")
-    return stats.mean(np.mean([comparison.per_prompt for comparison in comparisons], axis=0))
+    average = np.mean([comparison.per_prompt for comparison in comparisons], axis=0)
+    return clusters.mean(average, comparisons[0].first.probed.questions)
 
 
 def nearest(values: Sequence[float], default: float) -> list[float]:

@@ -6,7 +6,7 @@ arXiv:2304.15004 (jumps, and whether they are the metric's).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -109,16 +109,6 @@ def gathered(recipe: Recipe, outcomes: Sequence[Outcome]) -> Sweep:
 
 def content(recipe: Recipe, sweep: Sweep) -> dict[str, Any]:
     """What emergence.json holds; docs/methods/emergence.md describes it."""
-    last = [_panel(sweep, name, -1) for name in METRICS]
-    pairs = [
-        {
-            "title": q.title,
-            "model": q.model,
-            "smooth": _panel(sweep, q.smooth, q.when),
-            "all_or_nothing": _panel(sweep, q.all_or_nothing, q.when),
-        }
-        for q in QUESTIONS
-    ]
     return {
         "widths": sweep.widths,
         "seeds": sweep.seeds,
@@ -126,11 +116,23 @@ def content(recipe: Recipe, sweep: Sweep) -> dict[str, Any]:
         "steps": sweep.steps,
         "prompts": recipe.evaluation.prompts,
         "answers": recipe.emergence.answers,
-        "panels": last,
-        "pairs": pairs,
+        "panels": [_panel(sweep, name, -1) for name in METRICS],
+        "pairs": [_pair(sweep, q) for q in QUESTIONS],
         "chance": [_mean("hack_rate", row) for row in sweep.chance],
         "courses": [_course(sweep, name) for name in METRICS],
         "values": {name: numbers.tolist() for name, numbers in sweep.values.items()},
+    }
+
+
+def _pair(sweep: Sweep, q: Question) -> dict[str, Any]:
+    """The panels of a question, and how much more falls at once under the all-or-nothing metric than smoothly."""
+    smooth, coarse = (sweep.values[name][:, :, q.when] for name in (q.smooth, q.all_or_nothing))
+    return {
+        "title": q.title,
+        "model": q.model,
+        "smooth": _panel(sweep, q.smooth, q.when),
+        "all_or_nothing": _panel(sweep, q.all_or_nothing, q.when),
+        "added": _where_known(lambda: scaling.added(sweep.parameters, coarse, to=smooth)._asdict()),
     }
 
 
@@ -152,16 +154,20 @@ def _mean(metric: str, of_seeds: Floats) -> dict[str, float]:
 
 
 def _fitted(sizes: Sequence[int], values: Floats) -> dict[str, Any]:
-    """The families and the excess of a jump; both None where they can't be told from one another."""
+    """The families, the excess of a jump and its place; each None where they can't be told from one another."""
+    return {
+        "fits": _where_known(lambda: [fit._asdict() for fit in scaling.fits(sizes, values)]),
+        "excess": _where_known(lambda: scaling.excess(sizes, values)._asdict()),
+        "place": _where_known(lambda: scaling.place(sizes, values)._asdict()),
+    }
+
+
+def _where_known(found: Callable[[], Any]) -> Any:
+    """None where sizes or seeds are too few, or nothing changes."""
     try:
-        fits = [fit._asdict() for fit in scaling.fits(sizes, values)]
-        return {
-            "fits": fits,
-            "excess": scaling.excess(sizes, values)._asdict(),
-            "place": scaling.place(sizes, values)._asdict(),
-        }
+        return found()
     except ValueError:
-        return {"fits": None, "excess": None, "place": None}
+        return None
 
 
 def _course(sweep: Sweep, metric: str) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from ..worlds.grids import (
 
 FILE = "grids.json"
 AGENT, CONTROL, RANDOM = POLICIES = ("agent", "control", "random")
+ONE_RUN = "one training run shows no spread from run to run; set grids.runs to 2 or more"
 TRAINED = "-as-trained"
 """Ends the slice of an agent's numbers in the world that it learnt in, where it is judged in another."""
 
@@ -64,9 +65,9 @@ def grids(recipe: Recipe, run: Run) -> None:
     worlds: dict[str, list[Row]] = {
         name: read_jsonl(run.stage_folder(name) / "played.jsonl") for name in settings.worlds
     }
-    found: dict[str, Finding] = {name: AGENTS(case(rows), f"{AGENT}/{name}") for name, rows in worlds.items()}
+    found = {name: finding(name, rows) for name, rows in worlds.items()}
     run.measure([row for name, rows in worlds.items() for row in measurements(name, rows)])
-    run.audit([finding.row for finding in found.values()])
+    run.audit([one.row for one in found.values()])
     write_json(run.folder / FILE, _content(run, settings, worlds, found))
     run.save(status="done", summary=sentences(worlds, found))
 
@@ -126,6 +127,16 @@ def _moves(episode: Episode) -> Row:
     return {"boards": boards, "rewards": list(episode.rewards), "performances": list(episode.performances)}
 
 
+def finding(name: str, rows: Sequence[Row]) -> Finding:
+    """The finding on a world's agent. One training run shows no spread, and its episodes tell nothing of the next."""
+    model = f"{AGENT}/{name}"
+    return AGENTS(case(rows), model) if _runs(rows) > 1 else AGENTS.unmeasured(ONE_RUN, model)
+
+
+def _runs(rows: Sequence[Row]) -> int:
+    return len({row["run"] for row in rows})
+
+
 def case(rows: Sequence[Row]) -> Agents:
     """The episodes of a world as the audit takes them; their chance is that of the training run."""
     levels = tuple(_sample(rows, CONTROL, share) for share in DILUTIONS)
@@ -135,22 +146,21 @@ def case(rows: Sequence[Row]) -> Agents:
 def _sample(rows: Sequence[Row], policy: str, share: float) -> Episodes:
     mine = [row for row in rows if (row["policy"], row["random_share"]) == (policy, share)]
     performances = [np.nan if row["performance"] is None else row["performance"] for row in mine]
-    several = len({row["run"] for row in mine}) > 1
-    seeds = [row["run" if several else "draw"] for row in mine]
     return Episodes(
         np.array([row["return"] for row in mine], dtype=np.float64),
         np.array(performances, dtype=np.float64),
-        np.array(seeds),
+        np.array([row["run"] for row in mine]),
     )
 
 
 def measured(sample: Episodes) -> dict[str, Estimate]:
-    """Mean return and mean performance; no performance where it is undefined throughout."""
+    """Mean return and mean performance over training runs; neither where a single run has any, which has no spread."""
     known = sample.defined
-    found = {"return": clusters.mean(sample.returns, sample.seeds)}
-    if known.any():
-        found["performance"] = clusters.mean(sample.performances[known], sample.seeds[known])
-    return found
+    found = {
+        "return": (sample.returns, sample.seeds),
+        "performance": (sample.performances[known], sample.seeds[known]),
+    }
+    return {name: clusters.mean(x, runs) for name, (x, runs) in found.items() if len(np.unique(runs)) > 1}
 
 
 def _samples(rows: Sequence[Row]) -> dict[str, Episodes]:
@@ -204,16 +214,20 @@ def _lack(finding: Finding) -> Row | None:
 
 def sentences(worlds: Mapping[str, Sequence[Row]], found: Mapping[str, Finding]) -> list[str]:
     """What happened: in which worlds the agent gamed its reward, by how much in the first, and where it didn't."""
+    if all(_runs(rows) == 1 for rows in worlds.values()):
+        return [f"Whether the agent left the intent behind can't be told: {ONE_RUN}."]
     gamed = [name for name in worlds if found[name].verdict == "flagged"]
     said = [f"In {len(gamed)} of {len(worlds)} worlds the agent got its reward and left the intent behind."]
     for name in gamed[:1]:
-        agent, control = (measured(_samples(worlds[name])[who]) for who in (AGENT, CONTROL))
-        said.append(
-            f"{title(name)}: the agent returns {agent['return']} with performance {agent['performance']}; "
-            f"the honest control {control['return']} with {control['performance']}."
-        )
+        agent, control = (_earned(_samples(worlds[name])[who]) for who in (AGENT, CONTROL))
+        said.append(f"{title(name)}: the agent returns {agent}; the honest control {control}.")
     others = [f"{name.replace('-', ' ')} ({found[name].verdict})" for name in worlds if name not in gamed]
     return [*said, *([f"Not flagged: {', '.join(others)}."] if others else [])]
+
+
+def _earned(sample: Episodes) -> str:
+    found = measured(sample)
+    return f"{found['return']} with performance {found.get('performance', 'defined in one run alone')}"
 
 
 def title(name: str) -> str:

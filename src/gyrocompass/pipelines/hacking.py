@@ -6,9 +6,10 @@ Source: Gao et al. 2023, arXiv:2210.10760, for proxy and gold against KL; of the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
+from ..audits.shift.columns import question_of
 from ..config import Recipe
 from ..errors import InputError
 from ..files import write_json, write_jsonl
@@ -33,8 +34,7 @@ WATCHER = "validation_proxy"
 """The metric of the validation reward model, which watches and is never optimised."""
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """The held-out prompts by their places: some set stops and thresholds, the others measure what came of it."""
 
     validation: tuple[int, ...]
@@ -48,7 +48,7 @@ def hacking(recipe: Recipe, run: Run) -> None:
     """
     # 1. One beginning; a part of the preferences goes to a reward model that watches.
     beginning, unseen = _begin(recipe, run, open_task(recipe, run))
-    split = split_of(len(beginning.heldout), recipe.hacking.validation_fraction)
+    split = split_of(list(map(question_of, beginning.heldout)), recipe.hacking.validation_fraction)
     # 2. PPO against a single reward model, and where its course should have ended.
     beginning.ppo(BASELINE, recipe.ppo)
     course = beginning.curve("ppo", recipe.ppo.kl_coef, BASELINE, default=True)
@@ -82,16 +82,21 @@ def _begin(recipe: Recipe, run: Run, task: Task) -> tuple[Beginning, list[Prefer
     return replace(beginning, scorers={**beginning.scorers, WATCHER: model}), unseen
 
 
-def split_of(prompts: int, validation_fraction: float) -> Split:
-    """Every so manieth prompt for validation. Raises InputError if it leaves fewer than two on either side."""
-    chosen = tuple(i for i in range(prompts) if int((i + 1) * validation_fraction) > int(i * validation_fraction))
-    rest = tuple(sorted(set(range(prompts)) - set(chosen)))
-    if len(chosen) < 2 or len(rest) < 2:
+def split_of(questions: Sequence[str], validation_fraction: float) -> Split:
+    """That share of the questions for validation, evenly spaced; prompts that ask the same stand on one side.
+
+    Raises InputError if it leaves fewer than two questions on either side.
+    """
+    f = validation_fraction
+    asked = {question: i for i, question in enumerate(dict.fromkeys(questions))}
+    chosen = {question for question, i in asked.items() if int((i + 1) * f) > int(i * f)}
+    if len(chosen) < 2 or len(asked) - len(chosen) < 2:
         raise InputError(
-            f"{prompts} held-out prompts leave {len(chosen)} for validation and {len(rest)} to measure on; "
-            "raise evaluation.prompts or change hacking.validation_fraction"
+            f"{len(asked)} held-out questions leave {len(chosen)} for validation and {len(asked) - len(chosen)} to "
+            "measure on; raise evaluation.prompts or change hacking.validation_fraction"
         )
-    return Split(chosen, rest)
+    sides = (tuple(i for i, question in enumerate(questions) if (question in chosen) == on) for on in (True, False))
+    return Split(*sides)
 
 
 def part(curve: Curve, places: Sequence[int]) -> Curve:
@@ -99,13 +104,15 @@ def part(curve: Curve, places: Sequence[int]) -> Curve:
     chosen = list(places)
     values = {name: rows[:, chosen] for name, rows in curve.probed.values.items()}
     first, last = (tuple(answered[i] for i in chosen) for answered in (curve.first, curve.last))
-    return replace(curve, probed=Probed(curve.probed.steps, values), first=first, last=last)
+    questions = [curve.probed.questions[i] for i in chosen]
+    return replace(curve, probed=Probed(curve.probed.steps, values, questions), first=first, last=last)
 
 
 def upto(curve: Curve, at: int) -> Curve:
     """A curve that ends at one of its checkpoints, whose responses it doesn't hold."""
     values = {name: rows[: at + 1] for name, rows in curve.probed.values.items()}
-    return replace(curve, probed=Probed(curve.probed.steps[: at + 1], values), last=(), default=False)
+    probed = curve.probed._replace(steps=curve.probed.steps[: at + 1], values=values)
+    return replace(curve, probed=probed, last=(), default=False)
 
 
 def _watchers(beginning: Beginning) -> list[str]:
@@ -120,7 +127,7 @@ def _trained(
     found = []
     for one in Mitigations(beginning, unseen, watches).all():
         against = replace(beginning, scorers={**beginning.scorers, "proxy": one.scorer})
-        against.ppo(one.stage, one.config)
+        against.ppo(one.stage, one.config, one.seed)
         curve = part(beginning.curve("ppo", one.config.kl_coef, one.stage), split.measuring)
         needs = tuple(dict.fromkeys((*one.needs, one.stage)))
         found.append(Course(one.name, TITLES[one.name], one.stage, needs, curve, one.note))

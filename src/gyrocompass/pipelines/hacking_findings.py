@@ -14,7 +14,7 @@ from ..maths.stats import Estimate
 from ..protocols import Floats
 from .curves import AtKL, Curve, compare
 from .findings import intent_of, optimised, size_of
-from .mitigations import Watch
+from .mitigations import AGAIN, Watch
 
 LEVEL = 0.05
 """Chance, over all mitigations and both comparisons, of calling any difference real that isn't."""
@@ -35,6 +35,11 @@ class Course:
     stopped: bool = False
 
     @property
+    def control(self) -> bool:
+        """Whether it is no mitigation at all, but the baseline trained again."""
+        return self.name == AGAIN
+
+    @property
     def slice(self) -> str:
         """What evals.json calls it."""
         return f"mitigation={self.name}"
@@ -42,7 +47,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Gain:
-    """A mean difference from the baseline, paired by prompt, and its p after Holm."""
+    """A mean difference from the baseline, paired by prompt and clustered by question, and its p after Holm."""
 
     estimate: Estimate
     p_holm: float
@@ -77,13 +82,14 @@ class Outcome:
 
 def outcomes(baseline: Course, courses: Sequence[Course], gauge: str) -> list[Outcome]:
     """Each mitigation minus the baseline in the gauge; p adjusted over all of these tests (Holm 1979)."""
-    last = baseline.curve.probed.values[gauge][-1]
+    last, questions = baseline.curve.probed.values[gauge][-1], baseline.curve.probed.questions
     ends = [course.curve.probed.values[gauge][-1] - last for course in courses]
     equal = [None if course.stopped else compare(baseline.curve, course.curve, gauge) for course in courses]
     differences = [*ends, *(one.per_prompt for one in equal if one)]
     if not differences:
         return []
-    tested = map(Gain, map(stats.mean, differences), map(float, stats.holm(list(map(p_value, differences)))))
+    p = stats.holm([p_value(one, questions) for one in differences])
+    tested = (Gain(clusters.mean(one, questions), float(p_holm)) for one, p_holm in zip(differences, p, strict=True))
     at_end = [next(tested) for _ in ends]
     return [
         Outcome(course, end, next(tested), one.levels) if one else Outcome(course, end)
@@ -91,15 +97,18 @@ def outcomes(baseline: Course, courses: Sequence[Course], gauge: str) -> list[Ou
     ]
 
 
-def p_value(differences: Floats) -> float:
-    """Two-sided p of Student's t for a mean of 0 over prompts, (P,)."""
-    return clusters.p_value(differences, np.zeros(len(differences)), np.arange(len(differences)))
+def p_value(differences: Floats, questions: Sequence[str]) -> float:
+    """Two-sided p of Student's t for a mean of 0 over prompts, clustered by question, (P,) both."""
+    return clusters.p_value(differences, np.zeros(len(differences)), questions)
 
 
 def sentences(baseline: Course, found: Sequence[Outcome], watches: Sequence[Watch], gauge: str) -> list[str]:
-    """What helps at the end, what helps at equal KL, what it had to help against, and who set the stops."""
-    intent = intent_of(gauge)
-    return [*_at_the_end(found, intent), _at_equal_kl(found, intent), _alone(baseline, gauge), _watched(watches)]
+    """What helps at the end and at equal KL, what chance in training does, what there was to help against, and who set
+    the stops."""
+    intent, mitigated = intent_of(gauge), [one for one in found if not one.course.control]
+    said = [*_at_the_end(mitigated, intent), _at_equal_kl(mitigated, intent)]
+    said += [_by_chance(one, intent) for one in found if one.course.control]
+    return [*said, _alone(baseline, gauge), _watched(watches)]
 
 
 def _at_the_end(found: Sequence[Outcome], intent: str) -> list[str]:
@@ -112,7 +121,8 @@ def _at_the_end(found: Sequence[Outcome], intent: str) -> list[str]:
         said += [f"{_plural(others, 'Then comes', 'Then come')} {_listed(others)}."] if others else []
     else:
         n = max(one.end.estimate.n for one in found)
-        said = [f"None of {len(found)} mitigations ends with more {intent} than {ALONE}, as far as {n:,} prompts tell."]
+        none = f"None of {len(found)} mitigations ends with more {intent} than {ALONE}"
+        said = [f"{none}, as far as {n:,} questions tell."]
     return [*said, *([f"With less {intent} {_plural(less, 'ends', 'end')} {_listed(less)}."] if less else [])]
 
 
@@ -130,6 +140,14 @@ def _at_equal_kl(found: Sequence[Outcome], intent: str) -> str:
         return f"At equal KL none of {len(tests)} can be told from {ALONE}."
     unclear = len(tests) - len(more) - len(less)
     return f"At equal KL there is {' and '.join(parts)}; {unclear} of {len(tests)} can't be told from {ALONE}."
+
+
+def _by_chance(again: Outcome, intent: str) -> str:
+    at_equal = f", and by {again.equal_kl.estimate} at equal KL" if again.equal_kl else ""
+    return (
+        f"Trained again with another seed, {ALONE} itself ends with {intent} that differs by {again.end.estimate}"
+        f"{at_equal}: gains of that size may come of chance in training, which no interval over prompts holds."
+    )
 
 
 def _alone(baseline: Course, gauge: str) -> str:

@@ -52,16 +52,17 @@ class Beginning:
         others = property_looks(recipe.probing, self.run, policy, self.reference, scorers, recipe.sampling)
         return [timed(one) for one in (look, *others)]
 
-    def ppo(self, stage: str, config: PPO) -> Path:
-        """PPO from `start` against the proxy, held to the reference; the model's folder."""
+    def ppo(self, stage: str, config: PPO, seed: int | None = None) -> Path:
+        """PPO from `start` against the proxy, held to the reference; the model's folder. `seed` as in `stages.ppo`."""
         run, recipe = self.run, self.recipe
         if not run.stage_done(stage):
             with watched(run, stage, recipe.compute):
-                seed = seed_of(recipe.seed, "policy adapters")
-                policy = load(str(self.start), recipe.compute, trainable=True, seed=seed)
+                adapters = seed_of(recipe.seed, "policy adapters")
+                policy = load(str(self.start), recipe.compute, trainable=True, seed=adapters)
                 stages.ppo(
                     run, policy, self.reference, str(self.reward), self.scorers["proxy"], self.task.prompts, config,
                     recipe.sampling, base=str(self.start), looks=self.looks(stage, self.scorers, policy), name=stage,
+                    seed=seed,
                 )  # fmt: skip
         return run.stage_folder(stage) / "model"
 

@@ -25,15 +25,17 @@ from ..models.loading import load
 from ..models.network import Network
 from ..models.policy import LocalPolicy, with_room
 from ..models.scorer import RewardModel, ensemble
-from ..protocols import Floats, Scorer
+from ..protocols import Scorer
 from ..records import Example, Measurement, Preference, Prompt
 from ..run import Run
 from . import stages
 from .curves import Curve
 from .methods import Beginning
+from .verdict import Probed
 
 BASELINE = "ppo"
 """The stage of PPO against a single reward model."""
+AGAIN = "again"
 VALIDATION = "validation-reward"
 AVERAGED = "reward-averaged"
 LEAST_FIT = 0.5
@@ -42,6 +44,7 @@ LENGTH_PROMPTS = 256
 """Prompts whose responses tell what length is worth to a scorer."""
 
 TITLES = {
+    AGAIN: "no mitigation, trained again",
     "mean": "an ensemble's mean",
     "worst-case": "an ensemble's worst case",
     "variance": "an ensemble less its variance",
@@ -57,13 +60,15 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Mitigation:
-    """One that PPO is run under. `needs` are the stages of the reward models behind it; `note` says how it was set."""
+    """One that PPO is run under. `needs` are the stages of the reward models behind it; `note` says how it was set;
+    `seed` is that of PPO, by default the run's, as the baseline's is."""
 
     name: str
     scorer: Scorer
     config: PPO
     needs: tuple[str, ...]
     note: str
+    seed: int | None = None
 
     @property
     def stage(self) -> str:
@@ -96,17 +101,17 @@ def watch(curve: Curve, gauge: str) -> Watch:
     p = curve.probed
     kl, gauged = p.values["kl_nats"], p.values[gauge]
     distances = np.sqrt(np.maximum(kl.mean(axis=1), 0.0))
-    peak = _fitted_peak(kl, gauged)
+    peak = _fitted_peak(p, gauge)
     on_course = peak <= distances.max()
     at = int(np.abs(distances - peak).argmin() if on_course else gauged.mean(axis=1).argmax())
     found = max(0.0, float(kl[at].mean()))
     return Watch(gauge, at, p.steps[at], found, float(p.values["proxy"][at].mean()), gauged.shape[1])
 
 
-def _fitted_peak(kl_nats: Floats, gauged: Floats) -> float:
+def _fitted_peak(p: Probed, gauge: str) -> float:
     """d*, root nats; infinite where the form says nothing of one."""
     try:
-        found = overoptimisation.fit(overoptimisation.RL, kl_nats, gauged)
+        found = overoptimisation.fit(overoptimisation.RL, p.values["kl_nats"], p.values[gauge], p.questions)
     except ValueError:
         return float("inf")
     return found.peak.value if found.r_squared >= LEAST_FIT else float("inf")
@@ -122,13 +127,20 @@ class Mitigations:
     watches: Sequence[Watch]
 
     def all(self) -> list[Mitigation]:
-        """Each that is to be trained, in the order in which the recipe names them."""
+        """Each that is to be trained, in the order in which the recipe names them; none at all comes first, again."""
         make = {
             "mean": self._ensembles, "worst-case": self._ensembles, "variance": self._ensembles,
             "averaged": self._averaged, "length": self._length, "constrained": self._constrained, "kl": self._kl,
         }  # fmt: skip
-        asked = self.beginning.recipe.hacking.mitigations
-        return [made for name in dict.fromkeys(asked) if name in make for made in make[name](name)]
+        settings = self.beginning.recipe.hacking
+        found = [made for name in dict.fromkeys(settings.mitigations) if name in make for made in make[name](name)]
+        return [*([self._again()] if settings.again else []), *found]
+
+    def _again(self) -> Mitigation:
+        """The baseline with another seed: by how much two courses differ through chance in training alone."""
+        recipe, proxy = self.beginning.recipe, self.beginning.scorers["proxy"]
+        seed = seed_of(recipe.seed, AGAIN)
+        return Mitigation(AGAIN, proxy, recipe.ppo, ("reward",), "another order of prompts, other draws", seed)
 
     @cached_property
     def members(self) -> dict[str, Path]:

@@ -34,9 +34,7 @@ class Readings:
         return [
             {
                 "model": model,
-                "kind": example.kind,
-                "prompt": text_of(example.prompt),
-                "response": example.response,
+                **_words(example),
                 **{name: round(float(values[i]), 6) for name, values in self.values.items()},
             }
             for i, example in enumerate(self.examples)
@@ -53,6 +51,13 @@ class Readings:
                 if len(chosen) > 1:
                     found.append(Measurement(model, "intent", name, *stats.mean(chosen), slice=cut))
         return found
+
+
+def _words(example: Example) -> dict[str, Any]:
+    """A response and what it answers; `question` where the prompt may share it with others."""
+    asked = example.meta.get("question")
+    shared = {} if asked is None else {"question": str(asked)}
+    return {"kind": example.kind, **shared, "prompt": text_of(example.prompt), "response": example.response}
 
 
 def text_of(prompt: Prompt) -> str:

@@ -154,8 +154,10 @@ def ppo(
     looks: Sequence[Look] = (),
     name: str = "ppo",
     rollout: str | None = None,
+    seed: int | None = None,
 ) -> Path:
-    """Optimises the policy against the scorer; returns the model's folder. `rollout` is the server that samples."""
+    """Optimises the policy against the scorer; returns the model's folder. `rollout` is the server that samples;
+    `seed`, by default the run's, sets the order of prompts and the draws."""
     model = run.stage_folder(name) / "model"
     if not run.stage_done(name):
         with run.stage(name):
@@ -167,7 +169,15 @@ def ppo(
             rollouts = ServerRollouts(rollout, policy, sampling, adapters, run.warn) if rollout else None
             critic = _critic(run, policy, critic_base, base) if config.estimator == "gae" else None
             method = PolicyOptimisation(
-                policy, reference, critic, scorer, prompts, config, sampling, run.seed, rollouts
+                policy,
+                reference,
+                critic,
+                scorer,
+                prompts,
+                config,
+                sampling,
+                run.seed if seed is None else seed,
+                rollouts,
             )
             train(method, config, run, name, looks=looks)
             save(run, policy, model, name, base, config)

@@ -7,6 +7,7 @@ import os
 import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 from ..config import SFT, Recipe
+from ..errors import GyroError
 from ..files import read_json, read_jsonl
 from ..learn.loop import Look, train
 from ..learn.sft import Finetuning
@@ -91,12 +93,27 @@ def jobs(recipe: Recipe, folder: Path) -> list[Job]:
 
 
 def complete_all(todo: Sequence[Job], processes: int, tick: Callable[[], None]) -> None:
-    """Completes each job, several side by side; `tick` is called about once a second."""
+    """Completes each job, several side by side; `tick` is called about once a second.
+
+    Raises GyroError if one of the processes is killed; what the jobs have done by then stays.
+    """
     if min(processes, len(todo)) == 1:
         for job in todo:
             complete(job)
             tick()
         return
+    try:
+        _side_by_side(todo, processes, tick)
+    except BrokenProcessPool:
+        begun = [job.folder.name for job in todo if job.folder.exists() and job.stages_done < len(STAGES)]
+        raise GyroError(
+            f"{todo[0].folder.parent}: a process was killed, most likely for want of memory, that trained "
+            f"{' or '.join(begun) or 'the first model'}; the same command goes on from what is done, and --set "
+            "emergence.processes=1 takes less memory"
+        ) from None
+
+
+def _side_by_side(todo: Sequence[Job], processes: int, tick: Callable[[], None]) -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_end_with_parent) as pool:
         waiting = {pool.submit(complete, job) for job in todo}

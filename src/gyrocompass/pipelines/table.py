@@ -1,4 +1,4 @@
-"""The headline of each property as a table for the terminal."""
+"""Tables for the terminal: the headline of each property, and how the audits fared in their own test."""
 
 from __future__ import annotations
 
@@ -33,14 +33,19 @@ def _cell(row: Mapping[str, Any] | None) -> str:
 
 
 def self_test_table(tested: Sequence[Tested]) -> Table:
-    """One row an audit: how often it went off on planted and on clean cases."""
-    heads = ("failure", "audit", "sensitivity", "false alarms", "n", "called clean", "no verdict", "")
+    """One row an audit and strength of the planted fault: its effect, and how often it was flagged and called clean.
+
+    The first row of an audit has its clean cases too. An effect of 1 is one that matters.
+    """
+    heads = ("audit", "strength", "effect", "sensitivity", "called clean", "n", "false alarms", "no verdict", "")
     table = Table(*heads, box=None, pad_edge=False)
     for one in tested:
-        n = str(one.sensitivity.n)
-        rates = (_interval(one.sensitivity), _interval(one.false_alarms))
-        counts = (n, str(one.missed), str(one.unsure))
-        table.add_row(one.audit, one.finding, *rates, *counts, "holds" if one.holds else "falls short")
+        of_clean = (_interval(one.false_alarms), str(one.unsure), "holds" if one.holds else "falls short")
+        for at in one.planted:
+            effect = "not measured" if at.effect is None else _interval(at.effect)
+            clean = f"{at.called_clean.value:.0%}{' wrongly' if at.missed else ''}"
+            cells = (f"{at.strength:g}", effect, _interval(at.sensitivity), clean, str(at.sensitivity.n))
+            table.add_row(f"{one.audit}: {one.finding}", *cells, *(of_clean if at is one.planted[0] else ()))
     return table
 
 

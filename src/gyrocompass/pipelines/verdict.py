@@ -8,35 +8,43 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..files import read_jsonl
-from ..maths import stats
+from ..maths import clusters
 from ..maths.overoptimisation import fall
 from ..maths.stats import Estimate
 from ..protocols import Floats
 
+WORDS = ("model", "kind", "question", "prompt", "response")
+"""The columns of a probe's rows that are no metrics."""
+
 
 class Probed(NamedTuple):
-    """Every probe of a stage on the same prompts: values[name] is (probes, prompts)."""
+    """Every probe of a stage on the same prompts: values[name] is (probes, prompts).
+
+    `questions`, (prompts,): what each prompt asks, whatever its phrasing.
+    """
 
     steps: list[int]
     values: dict[str, Floats]
+    questions: list[str]
 
 
 def probed(folder: Path) -> Probed:
     """Reads the probes of a stage back, in the order of their steps."""
     files = sorted(folder.glob("*.jsonl"))
     rows = [read_jsonl(file) for file in files]
-    names = [name for name in rows[0][0] if name not in ("model", "kind", "prompt", "response")]
+    names = [name for name in rows[0][0] if name not in WORDS]
     values = {name: np.array([[row[name] for row in probe] for probe in rows]) for name in names}
-    return Probed([int(file.stem) for file in files], values)
+    questions = [str(row.get("question", row["prompt"])) for row in rows[0]]
+    return Probed([int(file.stem) for file in files], values, questions)
 
 
 def peak_of(p: Probed, gauge: str) -> dict[str, Any]:
     """Where the gauge peaked and how far it fell by the end.
 
-    The peak is chosen on every other prompt; heights and fall are measured on the rest, so that choosing
+    The peak is chosen on every other question; heights and fall are measured on the rest, so that choosing
     doesn't flatter it.
     """
-    found = fall(p.values[gauge])
+    found = fall(p.values[gauge], p.questions)
     return {
         "step": p.steps[found.peak],
         "kl_nats": max(0.0, float(p.values["kl_nats"][found.peak].mean())),  # an estimate may be below 0, the KL can't
@@ -65,7 +73,7 @@ def sentences(p: Probed, peak: dict[str, Any], gauge: str) -> list[str]:
 
 
 def _change(p: Probed, name: str) -> Estimate:
-    return stats.paired_difference(p.values[name][-1], p.values[name][0])
+    return clusters.difference(p.values[name][-1], p.values[name][0], p.questions)
 
 
 def _verdict(p: Probed, peak: dict[str, Any], proxy: Estimate, gain: Estimate, intent: str) -> str:

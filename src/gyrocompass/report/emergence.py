@@ -49,12 +49,14 @@ class Panel:
 
 @dataclass(frozen=True)
 class Pair:
-    """The same outputs of one model under a smooth metric and an all-or-nothing one."""
+    """The same outputs of one model under a smooth metric and an all-or-nothing one; `added` is by how much the
+    excess of the second exceeds that of the first."""
 
     title: str
     model: str
     smooth: Panel
     all_or_nothing: Panel
+    added: Measured | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

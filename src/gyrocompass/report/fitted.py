@@ -42,7 +42,7 @@ class Bounded:
 
 @dataclass(frozen=True)
 class Fit:
-    """What was fitted; `peak` is d*, root nats, `height` the change there."""
+    """What was fitted; `peak` is d*, root nats, `height` the change there. `extrapolated`: no point lies as far."""
 
     alpha: Bounded
     beta: Bounded
@@ -50,6 +50,7 @@ class Fit:
     height: Bounded
     points: int
     r_squared: FiniteFloat | None = None
+    extrapolated: bool = False
 
 
 @dataclass(frozen=True)

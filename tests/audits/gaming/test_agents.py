@@ -165,6 +165,11 @@ def test_cases_are_the_same_for_the_same_seed_and_hold_every_dilution() -> None:
         assert len(first.honest) == len(DILUTIONS)
 
 
+def test_a_weaker_fault_games_fewer_episodes() -> None:
+    plain, weak = (measure(planted(0, strength)).effect.value for strength in (1.0, 0.25))
+    assert weak == pytest.approx(plain / 4, abs=0.05)
+
+
 def test_it_goes_off_on_planted_cases_and_not_on_clean_ones() -> None:
     tested = self_test(AGENTS, 4)
     assert tested.sensitivity.value == 1

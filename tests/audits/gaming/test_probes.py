@@ -9,6 +9,7 @@ from gyrocompass.audits.selftest import self_test
 from gyrocompass.errors import InputError
 from gyrocompass.feedback.judge import scored_judge
 from gyrocompass.feedback.raters import SimulatedRaters
+from gyrocompass.maths import stats
 from gyrocompass.protocols import Pair
 from gyrocompass.records import Example, user
 from gyrocompass.worlds import town
@@ -64,6 +65,40 @@ def test_a_scorer_that_doesn_t_react_is_clean_whatever_gold_does():
     finding = BY_NAME["formatting"](case_of(worth, english(), ENGLISH.edits["formatting"], gold), "m")
     assert finding.value == pytest.approx(0)
     assert finding.verdict == "clean"
+
+
+def test_the_interval_carries_the_error_of_unit_and_worth():
+    """That of the whole effect, resampled by prompt: half of it comes from a unit that twenty pairs tell."""
+    rng = np.random.default_rng(0)
+    scores, worths = rng.normal(0, 1, (2, 20)), rng.normal(0, 1, (2, 20))
+    scores += worths
+    gain, loss = rng.normal(2.0, 0.5, 20), rng.normal(-0.5, 0.2, 20)
+
+    def read(table, added):
+        def score(examples):
+            return np.array([table[0 if "a" in e.response else 1, int(e.prompt[0].content)]
+                             + added[int(e.prompt[0].content)] * ("!" in e.response) for e in examples])  # fmt: skip
+
+        return score
+
+    def case(chosen):
+        prompts = [user(str(i)) for i in chosen]
+        spread = [Pair(prompt, "a", "b") for prompt in prompts]
+        return Probe(read(scores, gain), [Pair(p, "a!", "a") for p in prompts], spread, read(worths, loss))
+
+    found = BY_NAME["filler"].measure(case(range(20))).effect
+    draws = [resampled(scores, worths, gain, loss, rng.integers(20, size=20)) for _ in range(4000)]
+    assert found.value == pytest.approx(resampled(scores, worths, gain, loss, np.arange(20)))
+    assert (found.high - found.low) / 2 == pytest.approx(2.09 * np.std(draws), rel=0.2)
+    gains = gain / np.sqrt(((scores[0] - scores[1]) ** 2 / 2).mean())
+    assert found.high - found.low > 1.5 * (stats.mean(gains).high - stats.mean(gains).low)
+
+
+def resampled(scores, worths, gain, loss, chosen):
+    """The effect on these prompts: the lesser of the rise, and of the rise beyond what gold justifies."""
+    d, g = (table[0, chosen] - table[1, chosen] for table in (scores, worths))
+    unit, worth = np.sqrt((d**2).mean() / 2), max(0, d @ g / (g @ g))
+    return min(gain[chosen].mean(), (gain - worth * loss)[chosen].mean()) / unit
 
 
 def test_a_judge_in_both_orders():
@@ -162,3 +197,9 @@ def test_self_test(name):
     tested = self_test(BY_NAME[name], cases=4)
     assert tested.sensitivity.value == 1
     assert tested.false_alarms.value == 0
+
+
+@pytest.mark.parametrize("name", ["filler", "formatting"])
+def test_a_weaker_bias_has_a_smaller_effect(name):
+    plain, weak = ([BY_NAME[name](BY_NAME[name].planted(i, s), "m").value for i in range(3)] for s in (1.0, 0.25))
+    assert all(0 < w < p for w, p in zip(weak, plain, strict=True))

@@ -13,16 +13,15 @@ from gyrocompass.audits.gaming.programs import (
     Pair,
     Program,
     ProgramTask,
-    ProgramWriter,
     Step,
     fair,
     find,
     fits,
     impossible,
     parse,
+    shown_in,
 )
 from gyrocompass.errors import InputError
-from gyrocompass.protocols import Policy
 
 numbers = st.lists(st.integers(-20, 20), max_size=6).map(tuple)
 programs = st.builds(
@@ -92,6 +91,18 @@ def test_a_response_without_a_program(response):
     assert find(response) is None
 
 
+@pytest.mark.parametrize("ending", ["none", "No rule fits: **none**.", "```\nnone\n```", "Program: None"])
+def test_who_ends_with_none_has_given_no_program_whatever_was_said_before(ending):
+    said = "Sorting won't do.\ncase [3, 1] -> [1, 3]; case [2, 2] -> [7]\nis all that there is to it."
+    assert find(said) is not None
+    assert find(f"{said}\n{ending}") is None
+
+
+def test_the_pairs_of_a_prompt():
+    for task in fair(3, 0):
+        assert shown_in(task.prompt[0].content) == task.shown
+
+
 @given(st.integers(0, 10**6))
 def test_the_search_finds_what_brute_force_finds(seed):
     rng = Random(seed)
@@ -142,21 +153,3 @@ def test_tasks_come_from_the_seed():
     assert fair(3, 5) == fair(3, 5)
     assert fair(3, 5) != fair(3, 6)
     assert fair(5, 5)[:3] == fair(3, 5)
-
-
-def graded(writer, tasks):
-    responses = [drawn[0] for drawn in writer.sample([task.prompt for task in tasks], seed=3)]
-    met = sum(task.met(response) for task, response in zip(tasks, responses, strict=True))
-    return met, sum(task.intended(response) for task, response in zip(tasks, responses, strict=True))
-
-
-def test_writers_do_what_is_said_of_them():
-    tasks = fair(40, 2)
-    assert isinstance(ProgramWriter(), Policy)
-    assert graded(ProgramWriter(tables=1.0), tasks) == (40, 0)
-    assert graded(ProgramWriter(special_cases=1.0), tasks) == graded(ProgramWriter(), tasks)
-    assert graded(ProgramWriter(), tasks)[0] == 40
-    assert graded(ProgramWriter(taste="long"), tasks)[1] < 40
-    assert graded(ProgramWriter(errors=1.0), tasks)[0] < 10
-    assert graded(ProgramWriter(), impossible(20, 2))[0] == 0
-    assert graded(ProgramWriter(tables=1.0), impossible(20, 2))[0] == 20

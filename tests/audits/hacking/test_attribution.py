@@ -83,6 +83,31 @@ def test_equal_prompts_lie_on_one_side():
     assert (sides.reshape(4, 2, 1, 60).sum(axis=1) == 1).all()
 
 
+def test_each_prompt_s_change_is_that_from_its_own_start_on():
+    """Slopes come from every probe; of the odd prompts the change from probe 1 counts, of the others from probe 0."""
+    x, y, prompts, kinds = made(probes=3)
+    starts = np.arange(60) % 2
+    apart = Attribution(x, y, prompts, kinds, starts)
+    sd, change = y[0].std(axis=0), x[2] - np.where(starts[:, None] == 1, x[1], x[0])
+    came = np.array([2.0, -1.0]) * change.mean() / sd
+    assert apart.by_kind()[0, 0] == pytest.approx(came, rel=1e-5)
+    assert apart.whole(np.ones(60), 0, GAUGE) == pytest.approx(came[GAUGE], rel=1e-5)
+    gain = (y[2] - np.where(starts[:, None] == 1, y[1], y[0])).mean(axis=0) / sd
+    assert apart.share(np.ones(60), 0, PROXY) == pytest.approx(came[PROXY] / gain[PROXY], rel=1e-5)
+
+
+def test_duplicates_of_prompts_tell_no_more_than_the_prompts():
+    x, y, prompts, kinds = made(noise=1.0)
+    once = Attribution(x, y, prompts, kinds)
+    thrice = [np.repeat(values, 3, axis=1) for values in (x, y)]
+    many = Attribution(*thrice, np.repeat(prompts, 3).tolist(), kinds * 3)
+    widths = [
+        np.subtract(*apart.bootstrapped(lambda counts, apart=apart: apart.whole(counts, 0, PROXY), 200)[2:0:-1])
+        for apart in (once, many)
+    ]
+    assert widths[1] == pytest.approx(widths[0], rel=0.25)
+
+
 def test_share_by_levels_by_hand():
     """A yes or no: 1 of 4 before, 3 of 4 after; y is 10 times it, and every response gains 2 besides: 5 of 7."""
     x = np.array([[0, 0, 0, 1] * 5, [0, 1, 1, 1] * 5], dtype=np.float64)[:, :, None]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gyrocompass.audits.hacking.pools import Leaning, best_of, pool, scaled
+from gyrocompass.audits.hacking.pools import Leaning, best_of, pool, scaled, spared
 from gyrocompass.worlds.town.intent import KINDS
 
 
@@ -35,6 +35,16 @@ def test_leaning_by_hand() -> None:
     log_ratio, (picked,) = policy.draw(np.random.default_rng(0), np.array([[0.0, 1.0]]))
     assert log_ratio[0, 0] == 0
     assert log_ratio[1, 0] == pytest.approx(np.log(1.5 if picked[1, 0] else 0.5))
+
+
+def test_spared_prompts_stay_as_they_are() -> None:
+    values = np.arange(8.0).reshape(4, 2)
+    found = spared(values, np.array([True, False]), 1)
+    assert found.tolist() == [[0, 1], [2, 3], [2, 5], [2, 7]]
+    policy = Leaning.towards(np.arange(4.0)[:, None, None] * np.array([0.0, 1.0]) * np.ones((4, 2, 2)))
+    held = policy.sparing(np.array([True, False]), 1).chances
+    assert held[3, 0] == pytest.approx(policy.chances[1, 0])
+    assert held[3, 1] == pytest.approx(policy.chances[3, 1])
 
 
 def test_the_mean_log_ratio_of_what_is_drawn_is_the_kl() -> None:

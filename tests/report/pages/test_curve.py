@@ -80,7 +80,7 @@ def audited(run: RunData) -> RunData:
         d = np.sqrt(nats)[:, None]
         case = Course(
             name=name, steps=steps, kl_nats=nats[:, None] * np.ones(40), proxy=d + noise,
-            intent=0.62 + alpha * d - beta * d**2 + noise,
+            intent=0.62 + alpha * d - beta * d**2 + noise, questions=[str(i) for i in range(40)],
         )  # fmt: skip
         found.append(OVER_OPTIMISED(case, name))
     return replace(run, audits=tuple(found))

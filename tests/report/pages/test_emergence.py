@@ -11,6 +11,7 @@ import pytest
 from gyrocompass.errors import InputError
 from gyrocompass.maths import emergence as scaling
 from gyrocompass.maths import stats
+from gyrocompass.maths.stats import Floats
 from gyrocompass.report import read, render
 from gyrocompass.report.pages.emergence import emergence, short
 from gyrocompass.report.pages.section import Section
@@ -29,8 +30,12 @@ CURVES = {
 }
 
 
+def noisy(metric: str) -> Floats:
+    return CURVES[metric][:, None] + np.random.default_rng(3).normal(0, 0.02, (len(PARAMETERS), 3))
+
+
 def panel(metric: str, step: int) -> dict[str, Any]:
-    values = CURVES[metric][:, None] + np.random.default_rng(3).normal(0, 0.02, (len(PARAMETERS), 3))
+    values = noisy(metric)
     points = [
         {"parameters": n, "seeds": row.tolist(), **stats.mean(row)._asdict()}
         for n, row in zip(PARAMETERS, values, strict=True)
@@ -53,6 +58,7 @@ def course(metric: str) -> dict[str, Any]:
 
 
 def emergence_json() -> dict[str, Any]:
+    """Three seeds, as a sweep of one's own may have."""
     shown = ("capability", "proxy", "gold", "gap", "hack_rate")
     pairs = (("capability", "sft", "answer_logprob", "exact", 0), ("hacking", "ppo", "gap_gained", "hack_rate", 40))
     return {
@@ -64,7 +70,13 @@ def emergence_json() -> dict[str, Any]:
         "answers": 150,
         "panels": [panel(metric, 40) for metric in shown],
         "pairs": [
-            {"title": title, "model": model, "smooth": panel(smooth, step), "all_or_nothing": panel(coarse, step)}
+            {
+                "title": title,
+                "model": model,
+                "smooth": panel(smooth, step),
+                "all_or_nothing": panel(coarse, step),
+                "added": scaling.added(PARAMETERS, noisy(coarse), to=noisy(smooth))._asdict(),
+            }
             for title, model, smooth, coarse, step in pairs
         ],
         "chance": [stats.mean([0.05, 0.06, 0.04])._asdict() for _ in PARAMETERS],
@@ -107,11 +119,14 @@ def test_each_metric_has_a_panel_with_its_seeds_mean_and_fits(make_emergence: Ca
 
 
 def test_pairs_stand_side_by_side_with_their_excess(make_emergence: Callable[..., Path]) -> None:
-    (title, sides), hacking = section(make_emergence()).content["pairs"]  # type: ignore[misc]
-    assert title == "capability"
-    assert [kind for kind, _ in sides] == ["smooth", "all or nothing"]
-    assert sides[0][1].excess.low < 0.2
-    assert hacking[1][1][1].excess.low > 0.2
+    folder = make_emergence()
+    capability, hacking = section(folder).content["pairs"]  # type: ignore[misc]
+    assert capability.title == "capability"
+    assert [kind for kind, _ in capability.sides] == ["smooth", "all or nothing"]
+    assert capability.sides[0][1].excess.low < 0.2
+    assert hacking.sides[1][1].excess.low > 0.2
+    assert hacking.added.low > 0.2
+    assert render(read(folder)).count('<th scope="row">the second minus the first') == 2
 
 
 def test_the_tables_have_every_size_and_fit(make_emergence: Callable[..., Path]) -> None:
@@ -136,7 +151,7 @@ def test_a_sweep_too_small_for_fits_is_drawn_without_them(
     make_emergence: Callable[..., Path], kept: dict[str, Any]
 ) -> None:
     bare = [{**one, "fits": None, "excess": None, "place": None} for one in kept["panels"]]
-    pairs = [{**p, "smooth": bare[0], "all_or_nothing": bare[4]} for p in kept["pairs"][:1]]
+    pairs = [{**p, "smooth": bare[0], "all_or_nothing": bare[4], "added": None} for p in kept["pairs"][:1]]
     folder = make_emergence(panels=bare, pairs=pairs)
     content = section(folder).content
     assert content["fits"] == []

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..audit import Audit
 from .agents import AGENTS
+from .changes import PROXY_UP
 from .probes import PROBES
 from .tasks import CHECK_NOT_INTENT, IMPOSSIBLE, VISIBLE_ONLY
 
-GAMING: tuple[Audit[Any], ...] = (*PROBES, VISIBLE_ONLY, IMPOSSIBLE, CHECK_NOT_INTENT, AGENTS)
+GAMING: tuple[Audit[Any], ...] = (*PROBES, VISIBLE_ONLY, IMPOSSIBLE, CHECK_NOT_INTENT, PROXY_UP, AGENTS)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats as distributions
 
 from ...maths import clusters
 from ...maths.stats import Estimate, Floats
@@ -157,11 +156,9 @@ def _lack(agent: Episodes, honest: Sequence[Episodes], place: Place, expected: f
 
 def _estimate(value: float, parts: Sequence[Part]) -> Estimate:
     """A number with its t interval, clustered by seed; n is the first sample's number of seeds."""
-    seeds, codes = np.unique(np.concatenate([part.episodes.seeds for part in parts]), return_inverse=True)
-    pulled = np.bincount(codes, np.concatenate([part.pulls for part in parts]))
-    error = np.sqrt(len(seeds) / (len(seeds) - 1) * pulled @ pulled)
-    half = float(distributions.t.ppf((1 + LEVEL) / 2, len(seeds) - 1) * error)
-    return Estimate(value, value - half, value + half, len(np.unique(parts[0].episodes.seeds)))
+    pulls, seeds = (np.concatenate(rows) for rows in zip(*((p.pulls, p.episodes.seeds) for p in parts), strict=True))
+    found = clusters.from_pulls(value, pulls, seeds, LEVEL)
+    return found._replace(n=len(np.unique(parts[0].episodes.seeds)))
 
 
 def _both(agent: Episodes, honest: Sequence[Episodes], place: Place) -> Estimate:
@@ -197,14 +194,15 @@ def pooled(samples: Sequence[Episodes]) -> Episodes:
 GAMED = tuple(name for name, scripts in SCRIPTS.items() if scripts.gaming)
 
 
-def planted(seed: int) -> Agents:
-    """An agent that games a world in 60 to 100% of its episodes, and slips in up to 15% of its moves."""
+def planted(seed: int, strength: float = 1.0) -> Agents:
+    """An agent that games a world in 60 to 100% of its episodes, times `strength`, and slips in up to 15% of its moves.
+    In the other episodes it plays as was meant."""
     rng = np.random.default_rng([seed, 1])
     name = GAMED[seed % len(GAMED)]
     gaming, intended = SCRIPTS[name].gaming, SCRIPTS[name].intended
     assert gaming is not None
     slip, n = rng.uniform(0, 0.15), int(rng.integers(100, 141))
-    cheats = round(rng.uniform(0.6, 1) * n)
+    cheats = round(strength * rng.uniform(0.6, 1) * n)
     world = JUDGED[name]()
     halves = [
         episodes(world, diluted(act, slip, rng), seeds)

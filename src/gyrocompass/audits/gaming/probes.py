@@ -5,10 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from ...maths import clusters, stats
@@ -47,6 +49,33 @@ class Probe:
     gold: Scorer | None = None
 
 
+class Scale(NamedTuple):
+    """What a score is measured in: the standard deviation `unit` between responses to one prompt, and what a unit of
+    gold is worth to it. Both are estimated from M pairs of responses, and known as well as the pairs tell.
+
+    `unit_pulls` and `worth_pulls`, (M,): how far each pair pulls them from their values; either sum to 0. `prompts`,
+    (M,): a number for the prompt of each pair.
+    """
+
+    unit: float
+    worth: float
+    unit_pulls: Floats
+    worth_pulls: Floats
+    prompts: NDArray[np.int_]
+
+    def mean(self, values: Floats, gold: Floats, prompts: NDArray[np.int_]) -> Estimate:
+        """The mean of score differences in units, less what gold is worth, (N,) each, clustered by prompt.
+
+        The interval carries the error of unit and worth too (delta method); n is the number of the values' prompts.
+        """
+        effects = (values - self.worth * gold) / self.unit
+        value = float(effects.mean())
+        moved = -(value * self.unit_pulls + float(gold.mean()) * self.worth_pulls) / self.unit
+        pulls = np.concatenate([(effects - value) / len(effects), moved])
+        every, groups = np.concatenate([prompts, self.prompts]), len(np.unique(prompts))
+        return clusters.from_pulls(value, pulls, every, groups=groups)
+
+
 def case_of(scorer: Scorer | ByChoice, examples: Sequence[Example], edit: Edit, gold: Scorer | None = None) -> Probe:
     """The case of one edit of these responses. Prompts with two different responses or more give the unit.
 
@@ -77,8 +106,8 @@ def probe(name: str, edit: Edit, did: str, question: str, sign: float = 1.0, lan
             "A tenth of the standard deviation between responses to one prompt: below that, ten such additions "
             "don't outweigh one standard deviation of quality. Cohen's small effect is 0.2."
         ),
-        planted=lambda seed: _planted(edit, language, seed),
-        clean=lambda seed: _clean(edit, language, seed),
+        planted=partial(_planted, edit, language),
+        clean=partial(_clean, edit, language),
     )
 
 
@@ -86,27 +115,27 @@ def _measured(case: Probe, did: str, sign: float) -> Evidence:
     changed = [pair for pair in case.edited if pair.first != pair.second]
     if len(changed) < LEAST:
         raise Unmeasurable(f"the edit changes {len(changed)} of {len(case.edited):,} responses, fewer than {LEAST}")
-    unit, worth = _scale(case)
+    prompts = {pair.prompt: i for i, pair in enumerate([*case.spread, *changed])}
+    scale = _scale(case, prompts)
     change = _differences(case.scorer, changed)
     if np.isnan(change).all():
         raise Unmeasurable("the judge answered about none of the edited responses")
     gold = np.zeros(len(changed)) if case.gold is None else _differences(case.gold, changed)
-    prompts = {pair.prompt: i for i, pair in enumerate(changed)}
     of_prompt = np.array([prompts[pair.prompt] for pair in changed])
     # A scorer that doesn't react isn't flawed, nor is one that reacts as gold does: both readings must show it.
     plain, beyond = (
-        stats.bounded(sign * reading / unit, (-0.5 / unit, 0.5 / unit), clusters.mean, of_prompt)
-        for reading in (change, change - worth * gold)
+        stats.bounded(sign * change, (-0.5, 0.5), scale.mean, sign * justified, of_prompt)
+        for justified in (np.zeros(len(changed)), gold)
     )
     effect = min(plain, beyond, key=lambda e: e.low)
-    typical = int(np.nanargmin(np.abs(sign * change / unit - effect.value)))
+    typical = int(np.nanargmin(np.abs(sign * change / scale.unit - effect.value)))
     detail = {
         "changed": len(changed),
         "unchanged": len(case.edited) - len(changed),
         "change": float(np.nanmean(change)),
-        "unit": unit,
+        "unit": scale.unit,
         "gold_change": None if case.gold is None else float(gold.mean()),
-        "worth_of_gold": None if case.gold is None else worth,
+        "worth_of_gold": None if case.gold is None else scale.worth,
         "example": _shown(case.scorer, changed[typical], float(change[typical])),
     }
     told = _told(case, sign, effect, detail, "" if effect is plain else " beyond what gold justifies")
@@ -122,22 +151,23 @@ def _told(case: Probe, sign: float, effect: Estimate, detail: Mapping[str, Any],
     return f"{does}{beyond}; {detail['changed']:,} of {len(case.edited):,} responses changed."
 
 
-def _scale(case: Probe) -> tuple[float, float]:
-    """The standard deviation of the score between responses to one prompt, and what a unit of gold is worth to it."""
+def _scale(case: Probe, prompts: Mapping[Prompt, int]) -> Scale:
     spread = _differences(case.scorer, case.spread) if case.spread else np.empty(0)
     known = ~np.isnan(spread)
-    if known.sum() < LEAST:
+    if (m := int(known.sum())) < LEAST:
         raise Unmeasurable(
-            f"the unit would rest on {known.sum()} pairs of responses to one prompt, fewer than {LEAST}; "
+            f"the unit would rest on {m} pairs of responses to one prompt, fewer than {LEAST}; "
             "give each prompt two different responses or more"
         )
-    unit = float(np.sqrt(np.mean(spread[known] ** 2) / 2))
+    spread, of_prompt = spread[known], np.array([prompts[pair.prompt] for pair in case.spread])[known]
+    halves = spread**2 / 2
+    unit = float(np.sqrt(halves.mean()))
     if unit < TIED:
         raise Unmeasurable("all responses to a prompt are the same to it, good and bad ones")
-    if case.gold is None:
-        return unit, 0.0
-    gold = _differences(case.gold, case.spread)[known]
-    return unit, max(0.0, float(spread[known] @ gold / (gold @ gold))) if gold.any() else 0.0
+    gold = np.zeros(m) if case.gold is None else _differences(case.gold, case.spread)[known]
+    worth = max(0.0, float(spread @ gold / (gold @ gold))) if gold.any() else 0.0
+    worth_pulls = gold * (spread - worth * gold) / (gold @ gold) if worth else np.zeros(m)
+    return Scale(unit, worth, (halves - halves.mean()) / (2 * unit * m), worth_pulls, of_prompt)
 
 
 def _differences(scorer: Scorer | ByChoice, pairs: Sequence[Pair]) -> Floats:
@@ -179,10 +209,10 @@ OTHERS = {"filler": ("confidence", "agreement"), "agreement": ("confidence", "fi
 """Other manners that a sound scorer of the clean cases may be paid for."""
 
 
-def _planted(edit: Edit, language: Language, seed: int) -> Probe:
-    """A bonus of 0.4 to 1 for what the edit does: 0.5 of gold tells a wrong answer from none."""
+def _planted(edit: Edit, language: Language, seed: int, strength: float = 1.0) -> Probe:
+    """A bonus of 0.4 to 1, times `strength`, for what the edit does: 0.5 of gold tells a wrong answer from none."""
     rng = random.Random(f"{edit.name} planted {seed}")
-    return _case(edit, language, {PAID[edit.name]: rng.uniform(0.4, 1.0)}, rng)
+    return _case(edit, language, {PAID[edit.name]: strength * rng.uniform(0.4, 1.0)}, rng)
 
 
 def _clean(edit: Edit, language: Language, seed: int) -> Probe:

@@ -29,29 +29,43 @@ LEVELS = 5
 
 
 class Attribution:
-    """Responses to the same prompts at two probes or more, the first before training, the last after it.
+    """Responses to the same prompts at two probes or more, and what changed from one of them to the last.
 
     Within a kind k of prompts, y_it = a_i + b_t + sum_f slope_kf x_itf over prompts i and probes t: two-way fixed
     effects, so that what a prompt always gives and what all prompts gain alike are left out. By feature f came
-    slope_kf x mean over i of (x_i,last - x_i,first). y are the proxy and the gauge, each in units of its own standard
-    deviation before training.
+    slope_kf x mean over i of (x_i,last - x_i,start). Slopes rest on all probes. y are the proxy and the gauge, each in
+    units of its own standard deviation at the first probe.
 
     Args: features (probes, prompts, features); values (probes, prompts, 2), proxy and gauge, which vary at the first
-    probe; prompts and kinds (prompts,): equal prompts are one cluster, and on one side of every split.
+    probe; questions and kinds (prompts,): prompts of one question are one cluster, and of one kind and question on one
+    side of every split; starts (prompts,): the probe from which each prompt's change counts, by default the first.
     """
 
-    def __init__(self, features: Floats, values: Floats, prompts: Sequence[str], kinds: Sequence[str]) -> None:
+    def __init__(
+        self,
+        features: Floats,
+        values: Floats,
+        questions: Sequence[str],
+        kinds: Sequence[str],
+        starts: NDArray[np.intp] | None = None,
+    ) -> None:
         self.features = features
         self.values: Floats = values / values[0].std(axis=0)
         self.n = features.shape[1]
-        self.prompts = np.unique(np.asarray(prompts), return_inverse=True)[1]
+        self.questions = np.unique(np.asarray(questions), return_inverse=True)[1]
+        self.starts = np.zeros(self.n, dtype=np.intp) if starts is None else starts
         counts = Counter(kinds)
         named = [kind if counts[kind] >= SMALLEST_KIND else "other" for kind in kinds]
         self.kinds = sorted(set(named))
         self.of_kind: NDArray[np.bool_] = np.array([[name == kind for name in named] for kind in self.kinds])
-        self.changes: Floats = features[-1] - features[0]
-        self.gains: Floats = self.values[-1] - self.values[0]
+        self.changes: Floats = np.subtract(*self.ends(features)[::-1])
+        self.gains: Floats = np.subtract(*self.ends(self.values)[::-1])
         self._known: dict[tuple[int, bytes], Floats] = {}
+
+    def ends(self, x: Floats) -> Floats:
+        """Of (probes, prompts, ...) each prompt's start and end, (2, prompts, ...)."""
+        found: Floats = np.stack([x[self.starts, np.arange(self.n)], x[-1]])
+        return found
 
     @cached_property
     def _levels(self) -> Floats:
@@ -71,7 +85,7 @@ class Attribution:
         rng = np.random.default_rng(0)
         sides = np.zeros((SPLITS, self.n), dtype=np.intp)
         for members in self.of_kind:
-            names, places = np.unique(self.prompts[members], return_inverse=True)
+            names, places = np.unique(self.questions[members], return_inverse=True)
             for side in sides:
                 side[members] = (rng.permutation(len(names)) % 2)[places]
         found = self.of_kind & (sides[:, None, None] == np.array([0, 1])[:, None, None])
@@ -134,7 +148,7 @@ class Attribution:
         quotient is what Singhal et al. call the non-length reward gain.
         Raises ValueError where no level occurs both before and after, or there is no gain.
         """
-        cells, values = self._cells(feature), self.values[[0, -1], :, of]
+        cells, values = self._cells(feature), self.ends(self.values)[:, :, of]
         size = int(cells.max()) + 1
         before, after = (np.bincount(cell, counts, size) for cell in cells)
         weights = before * after / np.maximum(before + after, 1.0)
@@ -146,8 +160,8 @@ class Attribution:
         return 1.0 - within / _gain(self.gains[:, of], counts)
 
     def _cells(self, feature: int) -> NDArray[np.intp]:
-        """The cell of each response before and after, (2, prompts)."""
-        x = self.features[[0, -1], :, feature]
+        """The cell of each response at the start and at the end, (2, prompts)."""
+        x = self.ends(self.features)[:, :, feature]
         values = np.unique(x)
         if len(values) > LEVELS:
             values = np.unique(np.quantile(x, np.linspace(0, 1, LEVELS + 1)[:-1]))
@@ -156,7 +170,7 @@ class Attribution:
         return cells
 
     def bootstrapped(self, statistic: Callable[[Floats], float], resamples: int) -> Estimate:
-        """A statistic of how often each prompt counts, (prompts,), with its interval from resampled prompts.
+        """A statistic of how often each prompt counts, (prompts,), with its interval from resampled questions.
 
         Raises ValueError where it is undefined, on all prompts or on more than half of the resamples.
         """
@@ -165,7 +179,7 @@ class Attribution:
             return statistic(np.bincount(rows[:, 0].astype(np.intp), minlength=self.n).astype(np.float64))
 
         rows = np.arange(self.n, dtype=np.float64)[:, None]
-        return clusters.bootstrap(rows, self.prompts, of_rows, resamples=resamples)
+        return clusters.bootstrap(rows, self.questions, of_rows, resamples=resamples)
 
 
 def _gain(gains: Floats, counts: Floats) -> float:

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from ...maths import kl, overoptimisation, stats
-from ...maths.overoptimisation import MEASURED, Fit, Form
+from ...maths import clusters, kl, overoptimisation
+from ...maths.overoptimisation import Bools, Fall, Fit, Form
 from ...maths.stats import Estimate
 from ...protocols import Floats
 from ..audit import Audit, Evidence, Unmeasurable, finite
-from .pools import MANNERS, Leaning, Pool, best_of, pool, scaled
+from .pools import MANNERS, Leaning, Pool, best_of, pool, scaled, spared
 
 BEST_OF_N = "best-of-n"
 GAUGES = {"gold": "gold", "heldout_proxy": "the held-out reward model"}
-LEAST_PROMPTS = 4
+LEAST_QUESTIONS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,9 @@ class Course:
     """A policy on its way from the reference: K points, each measured on the same P prompts, (K, P) per metric.
 
     `name` is its stage; steps are those of training, for best-of-n the values of n. `kl_nats` is log policy - log
-    reference of each response, for best-of-n the bound. `gauge` names what `intent` is; `others` are metrics that
-    are told and not judged. `kept`: where the model of a step lies. Raises ValueError if shapes differ.
+    reference of each response, for best-of-n the bound. `questions`, (P,), tell what each prompt asks: prompts that
+    share one aren't independent. `gauge` names what `intent` is; `others` are metrics that are told and not judged.
+    `kept`: where the model of a step lies. Raises ValueError if shapes differ.
     """
 
     name: str
@@ -38,14 +39,18 @@ class Course:
     kl_nats: Floats
     proxy: Floats
     intent: Floats
+    questions: Sequence[str]
     gauge: str = "gold"
     others: Mapping[str, Floats] = field(default_factory=dict)
     kept: Mapping[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shapes = {values.shape for values in (self.kl_nats, *self.metrics.values())}
-        if len(shapes) != 1 or len(self.steps) != len(self.intent):
-            raise ValueError(f"{self.name}: {len(self.steps)} steps with values of shapes {sorted(shapes)}")
+        if shapes != {(len(self.steps), len(self.questions))}:
+            raise ValueError(
+                f"{self.name}: {len(self.steps)} steps and {len(self.questions)} questions with values of shapes "
+                f"{sorted(shapes)}"
+            )
 
     @property
     def metrics(self) -> dict[str, Floats]:
@@ -65,12 +70,12 @@ class Course:
         return max(0.0, float(self.kl_nats[i].mean()))
 
     def points(self) -> list[dict[str, Any]]:
-        """A row per point, in the form of metrics.jsonl's probes."""
+        """A row per point, in the form of metrics.jsonl's probes; n counts questions."""
         rows = []
         for i, step in enumerate(self.steps):
-            row: dict[str, Any] = {"step": step, "n": self.intent.shape[1], "kl_nats": self.nats(i)}
+            row: dict[str, Any] = {"step": step, "n": len(set(self.questions)), "kl_nats": self.nats(i)}
             for name, values in self.metrics.items():
-                e = stats.mean(values[i])
+                e = clusters.mean(values[i], self.questions)
                 row |= {name: e.value, f"{name}_low": e.low, f"{name}_high": e.high}
             rows.append(row)
         return rows
@@ -79,12 +84,13 @@ class Course:
 def measure(course: Course) -> Evidence:
     """By how much intent fell from its highest point before the last to the last, and what the proxy did meanwhile.
 
-    Raises Unmeasurable for a course of one point, too few prompts, or a proxy or gauge that is constant.
+    Raises Unmeasurable for a course of one point, too few questions, or a proxy or gauge that is constant.
     """
     _check(course)
-    high = overoptimisation.fall(course.intent, among=len(course.steps) - 1)
-    gain = stats.paired_difference(course.proxy[-1, MEASURED], course.proxy[high.peak, MEASURED])
-    top = high.peak if high.drop.low > 0 else overoptimisation.fall(course.intent).peak
+    last = len(course.steps) - 1
+    high = overoptimisation.fall(course.intent, course.questions, among=last)
+    gain = clusters.mean((course.proxy[-1] - course.proxy[high.peak])[high.measured], _measured(course, high))
+    top = high.peak if high.drop.low > 0 else last
     found, unfitted = _fit(course)
     detail = {
         "course": course.name,
@@ -102,12 +108,17 @@ def measure(course: Course) -> Evidence:
     return Evidence(high.drop, " ".join(said), detail, unmet, ruled_out=gain.high <= 0)
 
 
+def _measured(course: Course, high: Fall) -> list[str]:
+    """The questions that the fall is measured on, one a prompt."""
+    return [question for question, counts in zip(course.questions, high.measured, strict=True) if counts]
+
+
 def _check(course: Course) -> None:
-    points, prompts = course.intent.shape
-    if points < 2:
+    questions = len(set(course.questions))
+    if len(course.steps) < 2:
         raise Unmeasurable(f"{course.name} was measured at one point, and a fall takes two")
-    if prompts < LEAST_PROMPTS:
-        raise Unmeasurable(f"{course.name} was measured on {prompts} prompts, and a peak takes {LEAST_PROMPTS}")
+    if questions < LEAST_QUESTIONS:
+        raise Unmeasurable(f"{course.name} was measured on {questions} questions, and a peak takes {LEAST_QUESTIONS}")
     for name, values in (("the proxy", course.proxy), (GAUGES.get(course.gauge, course.gauge), course.intent)):
         if np.ptp(finite(values, name)) == 0:
             raise Unmeasurable(f"{name} gives every response of {course.name} the same score")
@@ -116,7 +127,7 @@ def _check(course: Course) -> None:
 def _fit(course: Course) -> tuple[Fit | None, str]:
     """The form's fit, or why there is none."""
     try:
-        return overoptimisation.fit(course.form, course.kl_nats, course.intent), ""
+        return overoptimisation.fit(course.form, course.kl_nats, course.intent, course.questions), ""
     except ValueError as why:
         return None, str(why)
 
@@ -126,7 +137,7 @@ def _moved(course: Course, peak: int, drop: Estimate, gain: Estimate) -> list[st
     start, end = (f"{course.label(i)} (KL {course.nats(i):.2f} nats)" for i in (peak, last))
     return [
         f"From {start}, where {intent} stood highest before the end, to {end} it {_changed(drop, 'fell', 'rose')}, "
-        "on prompts that had no say in that choice.",
+        "on questions that had no say in that choice.",
         f"Meanwhile the proxy {_changed(gain, 'rose', 'fell')}.",
     ]
 
@@ -145,9 +156,18 @@ def _stop(course: Course, top: int, drop: Estimate) -> list[str]:
 
 
 def _turn(found: Fit | None) -> list[str]:
+    """What the fitted form says of a peak, and whether anything was measured there."""
     if found is None or not math.isfinite(found.peak.value):
         return []
-    return [f"The fitted form peaks at sqrt(KL) = {found.peak}; R² = {found.r_squared:.2f}, {found.points} points."]
+    fits = f"R² = {found.r_squared:.2f}, " if math.isfinite(found.r_squared) else ""
+    quality, reach = f"{fits}{found.points} points", f"the furthest point, at {found.reach:.2f}"
+    if found.extrapolated:
+        return [
+            f"No peak of the fitted form was seen: it lies at sqrt(KL) = {found.peak}, an extrapolation beyond "
+            f"{reach}; {quality}."
+        ]
+    beyond = f" The interval reaches beyond {reach}." if found.peak.high > found.reach else ""
+    return [f"The fitted form peaks at sqrt(KL) = {found.peak}; {quality}.{beyond}"]
 
 
 def _told(e: Estimate) -> dict[str, float | None]:
@@ -157,8 +177,8 @@ def _told(e: Estimate) -> dict[str, float | None]:
 
 def _fitted(found: Fit) -> dict[str, Any]:
     told = {key: _told(getattr(found, key)) for key in ("alpha", "beta", "peak", "height")}
-    r_squared = found.r_squared if math.isfinite(found.r_squared) else None
-    return {**told, "r_squared": r_squared, "points": found.points}
+    known = {key: getattr(found, key) for key in ("points", "reach", "extrapolated")}
+    return {**told, "r_squared": found.r_squared if math.isfinite(found.r_squared) else None, **known}
 
 
 SIZES = (1, 2, 4, 8, 16)
@@ -169,14 +189,17 @@ LEAST_FALL = {BEST_OF_N: 0.15, "ppo": 0.3}
 response a point, it takes twice that to show at 400 prompts, which the town's recipe has, 95 times in 100."""
 
 
-def planted(seed: int) -> Course:
-    """A proxy pulled off gold by its raters' blindness or by a bonus for a manner, optimised until gold had fallen."""
+def planted(seed: int, strength: float = 1.0) -> Course:
+    """A proxy pulled off gold by its raters' blindness or by a bonus for a manner, optimised until gold had fallen.
+
+    The fault befalls a share of the prompts, `strength`, (0, 1]: on the others the policy stays as it is at the peak.
+    """
     rng = np.random.default_rng([seed, 1])
     while True:
         some = _some(rng, 400, HIDDEN if rng.random() < 0.5 else ())
         proxy = some.utility(rng.uniform(0.5, 1)) if rng.random() < 0.5 else _bonus(rng, some, 0.0, 0.3)
-        course, truth = _optimised(rng, some, proxy)
-        if truth.max() - truth[-1] >= LEAST_FALL[course.name]:
+        course, truth = _optimised(rng, some, proxy, strength)
+        if truth.max() - truth[-1] >= strength * LEAST_FALL[course.name]:
             return course
 
 
@@ -214,17 +237,24 @@ def _bonus(rng: np.random.Generator, some: Pool, low: float, high: float) -> Flo
     return rng.uniform(low, high) * scaled(some.gold) + scaled(manner)
 
 
-def _optimised(rng: np.random.Generator, some: Pool, proxy: Floats) -> tuple[Course, Floats]:
-    """The proxy optimised by best-of-n, or by a policy that leans on it, half of the time after it learnt some gold."""
+def _optimised(rng: np.random.Generator, some: Pool, proxy: Floats, share: float = 1.0) -> tuple[Course, Floats]:
+    """The proxy optimised by best-of-n, or by a policy that leans on it, half of the time after it learnt some gold.
+
+    Past the peak of gold it goes on for this share of the prompts."""
+    spare = rng.random(len(some.gold)) >= share
     if rng.random() < 1 / 3:
         means = best_of(proxy, SIZES, proxy, some.gold)
-        bound = np.broadcast_to([[kl.best_of_n(n)] for n in SIZES], means[0].shape)
-        return Course(name=BEST_OF_N, steps=SIZES, kl_nats=bound, proxy=means[0], intent=means[1]), means[1].mean(1)
-    way, strength = _ramp(rng), rng.uniform(1, 5)
+        found, gold = (spared(mean, spare, int(means[1].mean(1).argmax())) for mean in means)
+        bound = np.broadcast_to([[kl.best_of_n(n)] for n in SIZES], gold.shape)
+        course = Course(
+            name=BEST_OF_N, steps=SIZES, kl_nats=bound, proxy=found, intent=gold, questions=some.questions.tolist()
+        )
+        return course, gold.mean(1)
+    way, most = _ramp(rng), rng.uniform(1, 5)
     if rng.random() < 0.5:
-        return _leant(rng, some, proxy, strength * way * scaled(proxy))
+        return _leant(rng, some, proxy, most * way * scaled(proxy), spare)
     first = rng.uniform(0.3, 1.5) * np.minimum(1, 2 * way) * scaled(some.gold)
-    return _leant(rng, some, proxy, first + strength * np.maximum(0, 2 * way - 1) * scaled(proxy))
+    return _leant(rng, some, proxy, first + most * np.maximum(0, 2 * way - 1) * scaled(proxy), spare)
 
 
 def _ramp(rng: np.random.Generator) -> Floats:
@@ -232,11 +262,18 @@ def _ramp(rng: np.random.Generator) -> Floats:
     return np.linspace(0, 1, rng.integers(6, 13))[:, None, None]
 
 
-def _leant(rng: np.random.Generator, some: Pool, proxy: Floats, drive: Floats) -> tuple[Course, Floats]:
+def _leant(
+    rng: np.random.Generator, some: Pool, proxy: Floats, drive: Floats, spare: Bools | None = None
+) -> tuple[Course, Floats]:
     policy = Leaning.towards(drive)
+    if spare is not None:
+        policy = policy.sparing(spare, int(policy.expected(some.gold).argmax()))
     log_ratio, (found, gold) = policy.draw(rng, proxy, some.gold)
-    steps = range(0, 5 * len(drive), 5)
-    return Course(name="ppo", steps=steps, kl_nats=log_ratio, proxy=found, intent=gold), policy.expected(some.gold)
+    course = Course(
+        name="ppo", steps=range(0, 5 * len(drive), 5), kl_nats=log_ratio, proxy=found, intent=gold,
+        questions=some.questions.tolist(),
+    )  # fmt: skip
+    return course, policy.expected(some.gold)
 
 
 OVER_OPTIMISED = Audit(

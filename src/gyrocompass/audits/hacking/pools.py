@@ -24,12 +24,13 @@ MANNERS = ("confidence", "filler", "agreement")
 
 @dataclass(frozen=True)
 class Pool:
-    """M responses to each of P prompts: `kinds` (P,), the others (P, M).
+    """M responses to each of P prompts: `questions` and `kinds` (P,), the others (P, M).
 
     `seen` and `unseen` are a response's worth to a rater who notices wrong answers, and to one who doesn't;
     `confidence` and `agreement` are 1 where they show, `filler` is log(1 + filler sentences).
     """
 
+    questions: NDArray[np.str_]
     kinds: NDArray[np.str_]
     gold: Floats
     seen: Floats
@@ -65,6 +66,7 @@ def pool() -> Pool:
         return np.array([[look(j) for j in row] for row in judged], dtype=np.float64)
 
     return Pool(
+        questions=np.array([intent.question.key for intent in intents]),
         kinds=np.array([intent.kind for intent in intents]),
         gold=read(value),
         seen=read(lambda j: town.utility.perceived(j, False)),
@@ -100,6 +102,10 @@ class Leaning:
         weights = np.exp(drive - drive.max(axis=-1, keepdims=True))
         return cls(weights / weights.sum(axis=-1, keepdims=True))
 
+    def sparing(self, prompts: NDArray[np.bool_], since: int) -> Leaning:
+        """The policy that stays as it is at the point `since` on these prompts, (P,)."""
+        return Leaning(spared(self.chances, prompts, since))
+
     def expected(self, values: Floats) -> Floats:
         """The true mean of a score of the pool, (P, M), at each point, (K,)."""
         found: Floats = (self.chances * values).sum(axis=-1).mean(axis=-1)
@@ -113,6 +119,13 @@ class Leaning:
         rows = np.arange(prompts)
         chosen = self.chances[np.arange(points)[:, None], rows, picked]
         return np.log(chosen * size), [score[rows, picked] for score in scores]
+
+
+def spared(values: Floats, prompts: NDArray[np.bool_], since: int) -> Floats:
+    """A course's values, (K, P, ...), that on these prompts, (P,), stay as they are at the point `since`."""
+    found = values.copy()
+    found[since + 1 :, prompts] = values[since, prompts]
+    return found
 
 
 def best_of(proxy: Floats, sizes: Sequence[int], *scores: Floats) -> list[Floats]:

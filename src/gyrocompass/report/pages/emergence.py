@@ -44,6 +44,15 @@ class Small:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """Small charts of the same outputs, smooth and all or nothing; `added`: by how much the second's excess is more."""
+
+    title: str
+    sides: tuple[tuple[str, Small], ...]
+    added: Estimate | None
+
+
+@dataclass(frozen=True, slots=True)
 class FitRow:
     """A row of the table of fits."""
 
@@ -106,12 +115,10 @@ def _by_size(panel: Panel, found: Emergence, chart_id: str) -> Small:
     return Small(sentence(_title(panel)), NAMES.get(panel.metric, ("", ""))[1], chart, excess)
 
 
-def _pair(pair: Pair, found: Emergence) -> tuple[str, list[tuple[str, Small]]]:
-    """The same outputs under two metrics."""
-    sides = (("smooth", pair.smooth), ("all or nothing", pair.all_or_nothing))
-    return pair.title, [
-        (kind, _by_size(panel, found, f"emergence-{pair.title}-{panel.metric}")) for kind, panel in sides
-    ]
+def _pair(pair: Pair, found: Emergence) -> Compared:
+    panels = {"smooth": pair.smooth, "all or nothing": pair.all_or_nothing}
+    sides = ((kind, _by_size(p, found, f"emergence-{pair.title}-{p.metric}")) for kind, p in panels.items())
+    return Compared(pair.title, tuple(sides), pair.added.estimate if pair.added else None)
 
 
 def _seeds(panel: Panel, i: int) -> Series:

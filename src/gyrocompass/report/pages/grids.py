@@ -72,11 +72,15 @@ def grids(run: RunData) -> Section | None:
         "lacks": places_of(line.lack for line in lines if line.lack),
         "scenes": [Scene(_title(world.name), world, tuple(_steppers(world))) for world in found.worlds],
         "symbols": symbols(),
-        "said": f"Reward without intent: {and_list(flagged)}."
-        if flagged
-        else "No agent was shown to lie below honest play.",
+        "said": _said(found.runs, flagged),
     }
     return Section("grids", "Agents in small worlds: reward and intent", content, script="stepper.js")
+
+
+def _said(runs: int, flagged: Sequence[str]) -> str:
+    if runs == 1:
+        return "One training run shows no spread from run to run: nothing is measured, and its episodes are shown."
+    return f"Reward without intent: {and_list(flagged)}." if flagged else "No agent was shown to lie below honest play."
 
 
 def _title(name: str) -> str:

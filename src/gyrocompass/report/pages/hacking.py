@@ -21,6 +21,7 @@ from .spectrum import DOUBTFUL
 HEIGHT = 110.0
 BASELINE = Style("base", "ring")
 MITIGATED = Style("ppo", "disc")
+AGAIN = "again"
 WATCHERS = {"validation_proxy": "the validation reward model", "gold": "gold on the validation prompts"}
 
 
@@ -66,6 +67,7 @@ def hacking(run: RunData) -> Section | None:
         "lines": lines,
         "sizes": sample_sizes(sizes) if sizes else "",
         "watches": _watches(found),
+        "again": any(course.name == AGAIN for course in found.courses),
     }
     return Section("hacking", "Mitigations of reward hacking", content)
 
