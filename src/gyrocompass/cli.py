@@ -25,6 +25,10 @@ COMMANDS = {
         "gyrocompass.commands.dpo:dpo",
         "Learn from preferences without a reward model, or online against a scorer.",
     ),
+    "constitution": (
+        "gyrocompass.commands.constitution:constitution",
+        "Check or read the principles of Constitutional AI.",
+    ),
     "report": ("gyrocompass.commands.run:report", "Write report.html of run folders anew."),
     "settings": ("gyrocompass.commands.run:settings", "Print every setting with its default and meaning."),
     "eval": ("gyrocompass.commands.evaluate:evaluate", "Measure the five properties of models, side by side."),

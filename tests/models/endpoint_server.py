@@ -26,7 +26,10 @@ def answer(body, choice=0):
 
 @dataclass
 class Server:
-    """How the server behaves, and what it saw. `fault` gives the name of a fault, or None, for a body and a try."""
+    """How the server behaves, and what it saw. `fault` gives the name of a fault, or None, for a body and a try.
+
+    `tokens` gives the tokens of a reply to a question, each with the log-probabilities of the likeliest in its place.
+    """
 
     fault: object = lambda body, attempt: None
     key: str | None = None
@@ -34,6 +37,8 @@ class Server:
     honours: frozenset = frozenset({"n", "logprobs", "seed"})
     refuses: frozenset = frozenset()
     contents: dict = field(default_factory=dict)
+    cut: frozenset = frozenset()
+    tokens: object = None
     delay: float = 0.0
     retry_after: str | None = None
     usage: bool = True
@@ -95,10 +100,28 @@ class Server:
         return reply | ({"usage": tokens} if self.usage else {})
 
     def choice(self, body, i, told):
-        text = self.contents.get(body["messages"][-1]["content"], answer(body, i))
-        made = {"index": i, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+        question = body["messages"][-1]["content"]
+        if self.tokens and body.get("top_logprobs"):
+            return told_choice(i, self.tokens(question)[: body["max_tokens"]])
+        text = self.contents.get(question, answer(body, i))
+        made = {
+            "index": i,
+            "finish_reason": "length" if question in self.cut else "stop",
+            "message": {"role": "assistant", "content": text},
+        }
         tokens = [{"token": c, "bytes": None, "logprob": CHARACTER_LOGPROB, "top_logprobs": []} for c in text or ""]
         return made | ({"logprobs": {"content": tokens}} if told else {})
+
+
+def told_choice(i, tokens):
+    """A choice of these tokens, each a text and the log-probabilities of the likeliest in its place."""
+    message = {"role": "assistant", "content": "".join(text for text, _ in tokens)}
+    told = [
+        {"token": text, "bytes": None, "logprob": likeliest.get(text, -9.0),
+         "top_logprobs": [{"token": t, "bytes": None, "logprob": p} for t, p in likeliest.items()]}
+        for text, likeliest in tokens
+    ]  # fmt: skip
+    return {"index": i, "finish_reason": "stop", "message": message, "logprobs": {"content": told}}
 
 
 def problem(status, message, retry_after=None):

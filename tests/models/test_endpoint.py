@@ -16,6 +16,7 @@ from gyrocompass.config import Access, Sampling
 from gyrocompass.errors import InputError, Unsupported
 from gyrocompass.models.cache import Reply, opened
 from gyrocompass.models.endpoint import EndpointPolicy, is_endpoint, open_endpoint
+from gyrocompass.models.likeliest import Token
 from gyrocompass.models.transport import retry_after
 from gyrocompass.protocols import Policy
 from gyrocompass.records import Example, Message, user
@@ -255,6 +256,34 @@ def test_logprobs_of_sampled_responses_are_summed_or_refused(serve, tmp_path):
         policy.logprobs([Example(user("a"), "b")])
 
 
+def told(question):
+    """Two tokens of a reply, and what else might have stood there."""
+    return [("(", {"(": -0.1, "A": -3.0}), (question[-1], {"A": -0.5, "B": -1.5})]
+
+
+def test_the_likeliest_tokens_are_told_and_kept(serve, tmp_path):
+    server, cache = serve(tokens=told), tmp_path / "cache"
+    found = policy_of(server, cache).likeliest([user("say A"), user("say B")], 2)
+    assert found == [[Token(*token) for token in told(text)] for text in ("say A", "say B")]
+    assert [len(tokens) for tokens in policy_of(server, cache).likeliest([user("say A")], 1)] == [1]
+    sent = server.requests
+    again = policy_of(server, cache)
+    assert again.likeliest([user("say A"), user("say B")], 2) == found
+    assert (server.requests, again.usage.requests) == (sent, 0)
+
+
+@pytest.mark.parametrize("behaviour", [{}, {"refuses": frozenset({"top_logprobs"})}, {"honours": frozenset()}])
+def test_a_server_that_tells_no_likeliest_tokens_is_found_out_by_asking(serve, behaviour):
+    server = serve(**behaviour)
+    policy = policy_of(server)
+    for _ in range(2):
+        with pytest.raises(Unsupported, match=r"ignores (top_)?logprobs"):
+            policy.likeliest(questions(3), 2)
+    assert server.requests == 0
+    assert sum(server.tried.values()) <= 5
+    assert len(policy.sample(questions(3))) == 3
+
+
 def test_a_server_of_another_dialect_is_spoken_to_in_it(serve):
     server = serve(refuses=frozenset({"max_tokens", "seed"}))
     policy = policy_of(server)
@@ -361,3 +390,24 @@ def test_the_first_answer_stays(tmp_path):
         one.put("k", Reply("first", -1.0))
         other.put("k", Reply("second", -2.0))
         assert other.get(["none", "k"]) == {1: Reply("first", -1.0)}
+
+
+def test_a_response_at_the_token_limit_is_told_and_kept_as_such(serve, tmp_path):
+    server = serve(cut=frozenset({"question 1"}))
+    first = policy_of(server, tmp_path / "cache").sample_ended(questions(3), seed=1)
+    assert [ended for _, ended in first] == [True, False, True]
+    policy = policy_of(server, tmp_path / "cache")
+    assert policy.sample_ended(questions(3), seed=1) == first
+    assert [[text] for text, _ in first] == policy.sample(questions(3), seed=1)
+    assert server.requests == 3
+
+
+def test_a_cache_from_before_limits_were_told_goes_on(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "old")) as connection:
+        connection.execute("CREATE TABLE responses (key TEXT PRIMARY KEY, text TEXT NOT NULL, logprob REAL)")
+        connection.execute("INSERT INTO responses VALUES ('k', 'kept', -1.0)")
+        connection.commit()
+    for _ in range(2):
+        with opened(tmp_path / "old") as cache:
+            cache.put("cut", Reply("half", -2.0, ended=False))
+            assert cache.get(["k", "cut"]) == {0: Reply("kept", -1.0), 1: Reply("half", -2.0, ended=False)}

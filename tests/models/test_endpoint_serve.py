@@ -11,7 +11,7 @@ import pytest
 
 import gyrocompass
 from gyrocompass.config import Sampling
-from gyrocompass.errors import InputError
+from gyrocompass.errors import InputError, Unsupported
 from gyrocompass.models.endpoint import open_endpoint
 from gyrocompass.worlds.town.prompts import prompts
 
@@ -58,6 +58,8 @@ def test_transformers_serve_answers_for_a_town_checkpoint(tmp_path):
         assert [len(texts) for texts in answers] == [2] * 8
         assert sum(bool(text) for texts in answers for text in texts) >= 12
         assert policy.usage.tokens_out > 0
+        with pytest.raises(Unsupported, match="ignores"):
+            policy.likeliest(asked, 2)
         with pytest.raises(InputError, match=r"status 400 .*nosuch"):
             open_endpoint(f"{url}#nosuch", Sampling(), cache=tmp_path / "cache").sample(asked)
     again = open_endpoint(f"{url}#{BASE}", Sampling(max_new_tokens=20), cache=tmp_path / "cache")

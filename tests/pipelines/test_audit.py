@@ -123,9 +123,9 @@ def test_a_stage_of_a_run_is_told_alone(audited):
     assert (whole.stage, stage.stage) == (None, "sft")
     assert list(hacking(whole, asked()))
     assert not list(hacking(stage, asked()))
-    assert {f.model for f in distribution_shift(stage, asked())} == {"sft"}
     assert [f.model for f in changes(whole)] == ["ppo"]
     assert not list(changes(stage))
+    assert {f.model for f in distribution_shift(stage, asked())} == {"sft"}
 
 
 def test_the_self_test_writes_no_folder(gyro, tmp_path):

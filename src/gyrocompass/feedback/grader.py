@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import count
@@ -77,13 +77,12 @@ class Rubric:
 
     def question(self, texts: Texts, seed: int) -> Prompt:
         """The prompt that asks for marks on these texts."""
-        mark = drawn_mark(texts, seed)
-        fenced = (f"[{name} {mark}]\n{text}\n[end of {name} {mark}]" for name, text in texts.items())
+        rule, blocks = fenced(texts, seed)
         form = "\n".join(map(str, self.lines))
         reply = (
             f"End your reply with {'this line' if len(self.lines) == 1 else 'these lines'}, one choice each:\n{form}"
         )
-        return user("\n\n".join((self.instruction, RULE.format(mark=mark), *fenced, reply)))
+        return user("\n\n".join((self.instruction, rule, *blocks, reply)))
 
     def read(self, reply: str) -> float:
         """The number that a reply states, NaN if it doesn't state every line of it."""
@@ -130,9 +129,21 @@ def asked(policy: Policy, rubric: Rubric, shown: Sequence[Texts], votes: int, se
     if full:
         replies = policy.sample([rubric.question(shown[i], seed) for i in full], votes, seed=seed)
         for i, drawn in zip(full, replies, strict=True):
-            readable = [number for number in map(rubric.read, drawn) if not math.isnan(number)]
-            numbers[i] = np.mean(readable) if readable else np.nan
+            numbers[i] = mean_readable(map(rubric.read, drawn))
     return numbers
+
+
+def mean_readable(numbers: Iterable[float]) -> float:
+    """The mean of those that aren't NaN; NaN, an abstention, if there is none."""
+    readable = [number for number in numbers if not math.isnan(number)]
+    return float(np.mean(readable)) if readable else math.nan
+
+
+def fenced(texts: Texts, seed: int) -> tuple[str, list[str]]:
+    """The rule on fenced texts, and each text under its name between lines that bear a mark drawn for all of them."""
+    mark = drawn_mark(texts, seed)
+    blocks = [f"[{name} {mark}]\n{text}\n[end of {name} {mark}]" for name, text in texts.items()]
+    return RULE.format(mark=mark), blocks
 
 
 def drawn_mark(texts: Texts, seed: int) -> str:

@@ -60,8 +60,8 @@ class ModelJudge:
     def judged(self, pairs: Sequence[Pair]) -> list[Verdict]:
         """Each pair's verdict, order by order. A pair with a blank response isn't asked about: both are NaN."""
         rubric = Rubric("preference", self.question, (VERDICT,))
-        swapped = [Pair(pair.prompt, pair.second, pair.first) for pair in pairs]
-        wins = asked(self.policy, rubric, [_shown(pair) for pair in (*pairs, *swapped)], self.votes, self.seed)
+        shown = [_shown(pair) for pair in (*pairs, *map(turned, pairs))]
+        wins = asked(self.policy, rubric, shown, self.votes, self.seed)
         forward, backward = wins[: len(pairs)], 1 - wins[len(pairs) :]
         return [Verdict(float(f), float(b)) for f, b in zip(forward, backward, strict=True)]
 
@@ -95,12 +95,25 @@ def scored_judge(scorer: Scorer, tolerance: float = 0.0) -> Judge:
         raise InputError(f"tolerance is {tolerance}; give 0 or more, in the scorer's units")
 
     def judge(pairs: Sequence[Pair], /) -> Floats:
-        both = [Example(pair.prompt, text) for pair in pairs for text in (pair.first, pair.second)]
-        first, second = scorer(both).reshape(-1, 2).T if both else (np.empty(0), np.empty(0))
-        difference = first - second
+        difference = differences(scorer, pairs)
         return np.where(np.abs(difference) <= tolerance, 0.5, 0.5 + 0.5 * np.sign(difference))
 
     return judge
+
+
+def differences(scorer: Scorer, pairs: Sequence[Pair]) -> Floats:
+    """Score of the first response minus that of the second, (len(pairs),)."""
+    if not pairs:
+        return np.empty(0)
+    both = [Example(pair.prompt, text) for pair in pairs for text in (pair.first, pair.second)]
+    first, second = np.asarray(scorer(both), dtype=np.float64).reshape(-1, 2).T
+    difference: Floats = first - second
+    return difference
+
+
+def turned(pair: Pair) -> Pair:
+    """The same two responses in the other order."""
+    return Pair(pair.prompt, pair.second, pair.first)
 
 
 def _shown(pair: Pair) -> Texts:

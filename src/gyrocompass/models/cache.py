@@ -7,7 +7,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,14 +15,18 @@ from ..errors import InputError
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one."""
+CUT = "ALTER TABLE responses ADD COLUMN cut INTEGER"
+"""Whether a response came to the token limit; files from before lack the column."""
 TABLE = "CREATE TABLE IF NOT EXISTS responses (key TEXT PRIMARY KEY, text TEXT NOT NULL, logprob REAL) WITHOUT ROWID"
 
 
 class Reply(NamedTuple):
-    """A sampled response and its summed log-probability in nats; NaN where nobody said."""
+    """A sampled response, its summed log-probability in nats (NaN where nobody said), and whether it came to its end
+    rather than to the token limit."""
 
     text: str
     logprob: float = math.nan
+    ended: bool = True
 
 
 def request_key(request: Any) -> str:
@@ -40,15 +44,16 @@ class ResponseCache:
         """What is known, by the key's place."""
         found = {}
         for place, key in enumerate(keys):
-            row = self._connection.execute("SELECT text, logprob FROM responses WHERE key = ?", (key,)).fetchone()
+            row = self._connection.execute("SELECT text, logprob, cut FROM responses WHERE key = ?", (key,)).fetchone()
             if row:
-                found[place] = Reply(row[0], math.nan if row[1] is None else row[1])
+                found[place] = Reply(row[0], math.nan if row[1] is None else row[1], not row[2])
         return found
 
     def put(self, key: str, reply: Reply) -> None:
         """Written through at once. The first answer stays, so that whoever asks later gets the same one."""
         logprob = None if math.isnan(reply.logprob) else reply.logprob
-        self._connection.execute("INSERT OR IGNORE INTO responses VALUES (?, ?, ?)", (key, reply.text, logprob))
+        row = (key, reply.text, logprob, not reply.ended)
+        self._connection.execute("INSERT OR IGNORE INTO responses (key, text, logprob, cut) VALUES (?, ?, ?, ?)", row)
 
 
 @contextmanager
@@ -74,6 +79,8 @@ def _connect(path: Path | None) -> sqlite3.Connection:
     try:
         for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL", TABLE):
             connection.execute(statement)
+        with suppress(sqlite3.OperationalError):  # the column is there already
+            connection.execute(CUT)
     except sqlite3.Error:
         connection.close()
         raise

@@ -9,10 +9,13 @@ from typing import Any
 
 import openai
 
+from . import likeliest
 from .cache import Reply
 from .transport import Transport
 
 OPTIONS = {"n": 2, "logprobs": True, "seed": 0}
+TELLING = {"logprobs": True, "top_logprobs": 5}
+"""Asks for the likeliest tokens in each one's place, as many as every server that tells any will tell."""
 LIMITS = ("max_tokens", "max_completion_tokens")
 """Names of the longest response: most servers', and that of some hosted models."""
 REFUSED = (openai.BadRequestError, openai.UnprocessableEntityError)
@@ -60,6 +63,20 @@ async def find_out(transport: Transport, body: dict[str, Any]) -> Capabilities:
         models = await transport.models(client)
     tells = any(not math.isnan(reply.logprob) for reply in said["logprobs"])
     return Capabilities(len(said["n"]) > 1, tells, bool(said["seed"]), limit, models)
+
+
+async def tells_likeliest(transport: Transport, body: dict[str, Any]) -> bool:
+    """Whether the server says which tokens are the likeliest in the place of each, asked with this plain request.
+
+    Raises InputError if it fails at that.
+    """
+    async with transport.client() as client:
+        try:
+            return any(likeliest.read(reply.text) for reply in await transport.ask(client, body | TELLING))
+        except REFUSED:
+            return False
+        except Exception as error:
+            raise transport.failure(error) from None
 
 
 async def _limit(transport: Transport, client: openai.AsyncOpenAI, body: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
@@ -22,9 +23,11 @@ from ..config import Access, Sampling
 from ..errors import InputError, Unsupported
 from ..protocols import Floats
 from ..records import Example, Prompt
+from . import likeliest
 from .batching import seed_of
 from .cache import Reply, ResponseCache, opened, request_key
-from .capabilities import Capabilities, find_out
+from .capabilities import TELLING, Capabilities, find_out, limited, tells_likeliest
+from .likeliest import Token
 from .transport import Stopped, Transport, Usage, address
 
 LARGEST_N = 8
@@ -83,6 +86,13 @@ class EndpointPolicy:
         replies = self._replies(prompts, n, seed)
         return [[reply.text for reply in replies[i * n : (i + 1) * n]] for i in range(len(prompts))]
 
+    def sample_ended(self, prompts: Sequence[Prompt], *, seed: int = 0) -> list[tuple[str, bool]]:
+        """A response to each prompt, that of `sample`, and whether it came to its end, rather than to the token limit.
+
+        Responses from a cache written before this was asked count as ended.
+        """
+        return [(reply.text, reply.ended) for reply in self._replies(prompts, 1, seed)]
+
     def sample_with_logprobs(self, prompts: Sequence[Prompt], *, seed: int = 0) -> list[tuple[str, float]]:
         """A response to each prompt with its summed log-probability, nats, as the server tells it; NaN where it
         tells none. Most servers leave out the end token and the temperature.
@@ -90,6 +100,15 @@ class EndpointPolicy:
         Raises Unsupported if the server ignores `logprobs`, else as `sample` does.
         """
         return [(reply.text, reply.logprob) for reply in self._replies(prompts, 1, seed, logprobs=True)]
+
+    def likeliest(self, prompts: Sequence[Prompt], n_tokens: int, *, seed: int = 0) -> list[list[Token]]:
+        """The first tokens of a response to each prompt, at most n_tokens, and what is likely in their place.
+
+        Their log-probabilities are at temperature 1 or at the sampling's, as the server has it.
+        Raises Unsupported if the server ignores `top_logprobs`, else as `sample` does.
+        """
+        replies = self._replies(prompts, 1, seed, max_tokens=n_tokens, **TELLING)
+        return [likeliest.read(reply.text) for reply in replies]
 
     def logprobs(self, examples: Sequence[Example]) -> Floats:
         """Raises Unsupported: a chat server can't score a response that it is given."""
@@ -101,6 +120,12 @@ class EndpointPolicy:
             body = self._body(PROBE, min(PROBE_TOKENS, self.sampling.max_new_tokens))
             self._capabilities = run(find_out(self._transport, body))
         return self._capabilities
+
+    @cached_property
+    def _tells_likeliest(self) -> bool:
+        """Whether `likeliest` works; asked once, and only where it is wanted."""
+        can, longest = self.probe(), min(PROBE_TOKENS, self.sampling.max_new_tokens)
+        return can.logprobs and run(tells_likeliest(self._transport, limited(self._body(PROBE, longest), can.limit)))
 
     def notes(self) -> list[str]:
         """What a user should know of the server, once it was probed."""
@@ -117,7 +142,7 @@ class EndpointPolicy:
 
     def estimate(self, prompts: Sequence[Prompt], n: int = 1, *, seed: int = 0) -> Forecast:
         """What `sample` would take at most, without a request. A probe takes two to five more."""
-        draws = self._draws(prompts, n, seed, logprobs=False)
+        draws = self._draws(prompts, n, seed)
         with opened(self.cache) as cache:
             known = cache.get([draw.key for draw in draws])
         missing = [draw.body for i, draw in enumerate(draws) if i not in known]
@@ -126,8 +151,8 @@ class EndpointPolicy:
         tokens_out = len(missing) * self.sampling.max_new_tokens
         return Forecast(len(missing), tokens_in, tokens_out, self.access.cost(tokens_in, tokens_out))
 
-    def _draws(self, prompts: Sequence[Prompt], n: int, seed: int, logprobs: bool) -> list[Draw]:
-        """The draws of each prompt together. A prompt that comes again is drawn anew."""
+    def _draws(self, prompts: Sequence[Prompt], n: int, seed: int, **options: Any) -> list[Draw]:
+        """The draws of each prompt together, asked for with these options. A prompt that comes again is drawn anew."""
         met: Counter[str] = Counter()
         draws = []
         for prompt in prompts:
@@ -135,7 +160,7 @@ class EndpointPolicy:
             text = json.dumps(messages)
             for index in range(met[text], met[text] + n):
                 body = self._body(messages, self.sampling.max_new_tokens)
-                body |= {"seed": seed_of(seed, text, index) % SEEDS} | ({"logprobs": True} if logprobs else {})
+                body |= {"seed": seed_of(seed, text, index) % SEEDS, **options}
                 draws.append(Draw(body, request_key({"url": self.url, "body": body, "draw": index})))
             met[text] += n
         return draws
@@ -144,16 +169,18 @@ class EndpointPolicy:
         temperature = self.sampling.temperature
         return {"model": self.model, "messages": list(messages), "max_tokens": max_tokens, "temperature": temperature}
 
-    def _replies(self, prompts: Sequence[Prompt], n: int, seed: int, logprobs: bool = False) -> list[Reply]:
-        draws = self._draws(prompts, n, seed, logprobs)
+    def _replies(self, prompts: Sequence[Prompt], n: int, seed: int, **options: Any) -> list[Reply]:
+        draws = self._draws(prompts, n, seed, **options)
         with opened(self.cache) as cache:
             replies = cache.get([draw.key for draw in draws])
             self.usage.count(cached=len(replies))
             missing = [i for i in range(len(draws)) if i not in replies]
             if missing:
                 can = self.probe()
-                if logprobs and not can.logprobs:
+                if "logprobs" in options and not can.logprobs:
                     raise Unsupported(f"{self.url}: the server ignores logprobs; use one that tells them, such as vLLM")
+                if "top_logprobs" in options and not self._tells_likeliest:
+                    raise Unsupported(f"{self.url}: the server ignores top_logprobs; sample votes instead")
                 jobs = list(_jobs(missing, n, LARGEST_N if can.n else 1))
                 run(self._fetch(jobs, draws, can, cache, replies))
         return [replies[i] for i in range(len(draws))]

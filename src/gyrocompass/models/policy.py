@@ -30,10 +30,19 @@ class LocalPolicy:
 
     def sample(self, prompts: Sequence[Prompt], n: int = 1, *, seed: int = 0) -> list[list[str]]:
         """n responses a prompt. A response that came out empty is an empty string."""
-        ids = chat.encode_prompts(self.network.tokenizer, prompts)
-        check_room(ids, self.network, self.sampling)
-        drawn = sample(self.network, ids, n, self.sampling, seed)
+        drawn = self._drawn(prompts, n, seed)
         return [[chat.decode(self.network.tokenizer, r.ids) for r in responses] for responses in drawn]
+
+    def sample_ended(self, prompts: Sequence[Prompt], *, seed: int = 0) -> list[tuple[str, bool]]:
+        """A response to each prompt, and whether it came to its end, rather than to the token limit.
+
+        One that doesn't fit the context is empty and didn't end. Raises InputError if this is so of all.
+        """
+        kept, _ = with_room(self.network, prompts, self.sampling)
+        ends, told = set(end_ids(self.network)), [("", False)] * len(prompts)
+        for i, (response,) in zip(kept, self._drawn([prompts[i] for i in kept], 1, seed), strict=True):
+            told[i] = chat.decode(self.network.tokenizer, response.ids), response.ids[-1] in ends
+        return told
 
     def logprobs(self, examples: Sequence[Example]) -> Floats:
         """Summed response log-probabilities, nats, (len(examples),). Raises InputError if one is too long."""
@@ -43,6 +52,11 @@ class LocalPolicy:
         per_token = sampled_logprobs(self.network, encoded.rows, self.sampling.temperature)
         summed: Floats = per_token.sum(1).cpu().double().numpy()
         return summed
+
+    def _drawn(self, prompts: Sequence[Prompt], n: int, seed: int) -> list[list[Response]]:
+        ids = chat.encode_prompts(self.network.tokenizer, prompts)
+        check_room(ids, self.network, self.sampling)
+        return sample(self.network, ids, n, self.sampling, seed)
 
 
 class Drawn(NamedTuple):

@@ -19,6 +19,7 @@ import tenacity
 
 from ..config import Access
 from ..errors import InputError
+from . import likeliest
 from .cache import Reply
 
 CONNECT_SECONDS = 5.0
@@ -141,7 +142,7 @@ class Transport:
         choices = getattr(answer, "choices", None) or []
         if len(choices) < n:
             raise BadReply(f"{len(choices)} of {n} responses")
-        return [_reply(choice) for choice in choices]
+        return [_reply(choice, "top_logprobs" in body) for choice in choices]
 
     def _admit(self) -> None:
         """Counts a request. Raises InputError at a cap."""
@@ -227,13 +228,18 @@ def _error(state: tenacity.RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 
-def _reply(choice: Any) -> Reply:
-    """Missing content is an empty response; a log-probability that isn't told is NaN."""
+def _reply(choice: Any, alternatives: bool) -> Reply:
+    """Missing content is an empty response; a log-probability that isn't told is NaN.
+
+    With `alternatives` the text is that of `likeliest.written`: the tokens and what might have stood in their place.
+    """
     content = getattr(getattr(choice, "message", None), "content", None) or ""
     tokens = getattr(getattr(choice, "logprobs", None), "content", None)
     if not isinstance(content, str):
         raise BadReply(f"content that is a {type(content).__name__}")
-    return Reply(content.strip(), math.fsum(token.logprob for token in tokens) if tokens else math.nan)
+    text = likeliest.written(tokens or ()) if alternatives else content.strip()
+    logprob = math.fsum(token.logprob for token in tokens) if tokens else math.nan
+    return Reply(text, logprob, getattr(choice, "finish_reason", None) != "length")
 
 
 def _key() -> str:
