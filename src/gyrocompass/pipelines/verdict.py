@@ -68,7 +68,7 @@ def sentences(p: Probed, peak: dict[str, Any], gauge: str) -> list[str]:
         said.append(f"What the raters feel the responses are worth changed by {_change(p, 'rater_utility')}.")
     if peak["step"] != p.steps[-1]:
         drop = Estimate(peak["drop"], peak["drop_low"], peak["drop_high"], peak["n"])
-        said.append(f"The fall from the peak, on prompts it was not chosen on: {drop}.")
+        said.append(f"The fall from the peak, on questions that had no say in it: {drop}.")
     return said
 
 
