@@ -1,6 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 TORCH := $(shell sed -n 's/^\(torch==[0-9.]*\).*/\1/p' constraints.txt)
+SIDE_BY_SIDE := -n 2 --dist loadfile
 export HF_HUB_OFFLINE ?= 1
 
 .PHONY: run quick test test-slow check bench clean
@@ -12,7 +13,7 @@ quick: .venv/ready          ## the same at a size that answers in about a minute
 	$(BIN)/gyro run --quick --out runs/quick
 
 test: .venv/ready
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow"
 
 test-slow: .venv/ready
 	$(BIN)/pytest -m slow
@@ -22,7 +23,7 @@ check: .venv/ready          ## lint, types, floors and tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not slow"
 
 bench: .venv/ready
 	$(BIN)/python bench/training.py

@@ -61,7 +61,7 @@ def test_every_course_is_measured_on_the_same_prompts_and_the_stops_on_others(fo
         assert points == courses["single"]["points"][: len(points)]
         assert courses[name]["equal_kl"] is None
     for course in list(courses.values())[1:]:
-        assert course["end"]["n"] == 18
+        assert course["end"]["n"] == 17  # questions: two of the prompts ask the same
         assert course["end"]["low"] <= course["end"]["value"] <= course["end"]["high"]
         gain = course["points"][-1]["gold"] - courses["single"]["points"][-1]["gold"]
         assert course["end"]["value"] == pytest.approx(gain)
@@ -173,7 +173,7 @@ def test_too_few_held_out_prompts_are_one_line(checkpoint, tmp_path):
     rows = [{"prompt": f"what is {i}", "chosen": f"it is {i}", "rejected": "no"} for i in range(30)]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     recipe = own_recipe(checkpoint, data)
-    with pytest.raises(InputError, match="6 held-out prompts leave 1 for validation"):
+    with pytest.raises(InputError, match="held-out questions leave 1 for validation"):
         hacking(recipe, Run.open(tmp_path / "run", recipe.model_dump(), quiet=True))
 
 
