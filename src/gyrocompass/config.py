@@ -270,16 +270,46 @@ class Grids(Config):
     least_exploration: float = Field(0.1, gt=0, le=1, description="share of random moves from half of training on")
 
 
+class CAI(Config):
+    """Constitutional AI: a model revises its own responses by principles, then principles stand in for raters."""
+
+    constitution: str = Field("town", description="the principles: a file, or the name of a shipped constitution")
+    chains: PositiveInt = Field(
+        1000, description="prompts at most whose responses are criticised and revised; as many get a pair to be judged"
+    )
+    rounds: int = Field(1, ge=1, le=4, description="revisions of each response, each by a principle drawn anew")
+    critiques: bool = Field(True, description="ask for a critique before each revision")
+    judge: str = Field(
+        "base", description="who compares responses: base, sl-cai, a folder or hub name, or http://HOST:PORT/v1#NAME"
+    )
+    labels: Literal["hard", "soft", "clamped"] | None = Field(
+        None, description="what becomes of a judge's probabilities; default: soft, with reasoning clamped"
+    )
+    clamp: float = Field(0.4, ge=0, lt=0.5, description="clamped labels lie between this and 1 minus this")
+    reasoning: bool = Field(False, description="the judge thinks aloud before it answers")
+    votes: PositiveInt = Field(8, description="replies an order, where a judge tells no probabilities")
+    helpfulness: Literal["people", "model"] = Field(
+        "people", description="who compares responses to prompts that ask for no harm"
+    )
+    preferences: str | None = Field(
+        None, description="what people said of helpfulness: file, folder or hub name; not needed on the town"
+    )
+    learn: Literal["ppo", "dpo"] = Field("ppo", description="how the policy learns from the labels")
+
+
 class Recipe(Config):
     """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
 
-    pipeline: Literal["rlhf", "frontier", "hacking", "emergence", "grids"] = Field(
+    pipeline: Literal["rlhf", "cai", "frontier", "hacking", "emergence", "grids"] = Field(
         "rlhf", description="which road to take"
     )
     model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
-    data: str = Field("town", description="preferences: file, folder or hub name; town: the embedded world")
+    data: str = Field(
+        "town", description="preferences (cai: prompts): file, folder or hub name; town: the embedded world"
+    )
     demonstrations: str | None = Field(
-        None, description="data for SFT; default: the chosen responses of the preferences"
+        None,
+        description="data for SFT; default: the chosen responses of the preferences (cai: none beside the revisions)",
     )
     seed: int = Field(0, ge=0, description="seed of everything random")
     compute: Compute = Compute()
@@ -289,6 +319,7 @@ class Recipe(Config):
     reward: Reward = Reward()
     ppo: PPO = PPO()
     dpo: DPO = DPO()
+    cai: CAI = CAI()
     frontier: Frontier = Frontier()
     hacking: Hacking = Hacking()
     emergence: Emergence = Emergence()

@@ -47,16 +47,18 @@ def sft(
     config: SFT,
     compute: Compute,
     looks: Looks = lambda policy: (),
+    *,
+    name: str = "sft",
 ) -> Path:
     """Fine-tunes `base` on responses; returns the model's folder."""
-    model = run.stage_folder("sft") / "model"
-    if not run.stage_done("sft"):
-        with run.stage("sft"):
+    model = run.stage_folder(name) / "model"
+    if not run.stage_done(name):
+        with run.stage(name):
             network = load(base, compute, trainable=True, seed=seed_of(run.seed, "sft adapters"))
             encoded = chat.encode(network.tokenizer, examples, network.max_tokens)
             tell(run, network.notes + encoded.notes)
-            train(Finetuning(network, encoded.rows, config, run.seed), config, run, "sft", looks=looks(network))
-            save(run, network, model, "sft", base, config)
+            train(Finetuning(network, encoded.rows, config, run.seed), config, run, name, looks=looks(network))
+            save(run, network, model, name, base, config)
     return model
 
 
