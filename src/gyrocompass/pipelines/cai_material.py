@@ -59,8 +59,8 @@ class Material:
 def open_material(recipe: Recipe, run: Run) -> Material:
     """What a recipe names. Raises InputError if constitution or data can't be read, or model and data don't fit."""
     constitution = read_constitution(recipe.cai.constitution)
-    constitution.having("revision")
-    constitution.having("comparison")
+    for needed in (("critique", "revision") if recipe.cai.critiques else ("revision",)), ("comparison",):
+        constitution.having(*needed)
     opened = _of_town if recipe.data == TOWN_NAME else _of_files
     material = opened(recipe, run, constitution)
     run.state["constitution"] = {"name": constitution.name, "hash": constitution.hash}
