@@ -12,7 +12,7 @@ from ..config import CAI, Access, Compute, Sampling
 from ..errors import InputError, Unsupported
 from ..feedback.constitution import Constitution
 from ..feedback.judge import Verdict, position_bias
-from ..feedback.judge_quality import INJECTION, Injection, flips, judge_quality
+from ..feedback.judge_quality import INJECTION, Flips, Injection, flips, judge_quality
 from ..feedback.principle_judge import Label as Shape
 from ..feedback.principle_judge import PrincipleJudge, Ruling, clamped, hard, notes, soft
 from ..files import read_jsonl, write_jsonl
@@ -175,7 +175,7 @@ def _without_gold(judge: PrincipleJudge, pairs: Sequence[Pair], rulings: Sequenc
     return found | _flips(flips(judge, pairs, rulings, INJECTION))
 
 
-def _flips(found: Any) -> Found:
+def _flips(found: Flips | None) -> Found:
     return {(f"judge_flips_{name}", None): e for name, e in found._asdict().items()} if found else {}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..config import Access, Recipe
 from ..feedback.principle_judge import PrincipleJudge
@@ -153,7 +154,8 @@ def _by_people(recipe: Recipe, run: Run, material: Material) -> dict[str, str]:
 def _conclude(
     recipe: Recipe, run: Run, material: Material, chains: tuple[Sequence[Chain], Sequence[Chain]], models: Sequence[str]
 ) -> None:
-    said, peak = [], None
+    said: list[str] = []
+    peak: dict[str, Any] | None = None
     if "gold" in material.task.gauges:
         said += harm_and_help(run, models)
         probed = verdict.probed(run.stage_folder(RL) / "probes")

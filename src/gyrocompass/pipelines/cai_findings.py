@@ -28,6 +28,10 @@ ANSWERABLE = tuple(kind for kind in BENIGN_KINDS if kind != "unknowable")
 """Benign kinds whose prompts have an answer that ought to be given."""
 
 
+Golden = Sequence[Sequence[float | None]]
+"""Of each chain the gold reward before the first round and after every one; None where it isn't known."""
+
+
 class Rate(NamedTuple):
     """A share of the responses to some kinds of prompt."""
 
@@ -55,7 +59,8 @@ def content(config: CAI, material: Material, chains: Sequence[Chain], heldout: S
     """What constitution.json holds; docs/run-folder.md describes it."""
     counted = summary(chains)
     gold = material.task.gauges.get("gold")
-    values = golds(chains, material.chained, gold) if gold else [[None] * (len(c.rounds) + 1) for c in chains]
+    unknown = [[None] * (len(chain.rounds) + 1) for chain in chains]
+    values: Golden = golds(chains, material.chained, gold) if gold else unknown
     moves = moves_of(chains, material.chained, values) if gold else []
     constitution = material.constitution
     return {
@@ -84,9 +89,7 @@ def golds(chains: Sequence[Chain], prompts: Sequence[Example], gold: Scorer) -> 
     return [[next(found) for _ in range(len(chain.rounds) + 1)] for chain in chains]
 
 
-def moves_of(
-    chains: Sequence[Chain], prompts: Sequence[Example], values: Sequence[Sequence[float | None]]
-) -> list[Move]:
+def moves_of(chains: Sequence[Chain], prompts: Sequence[Example], values: Golden) -> list[Move]:
     """What gold did in each round of each chain."""
     return [
         Move(one.principle, after - before, question_of(prompt))
@@ -148,16 +151,19 @@ def _rates(chains: Sequence[Chain], prompts: Sequence[Example]) -> list[dict[str
     return rows
 
 
-def _shown(
-    chains: Sequence[Chain], prompts: Sequence[Example], values: Sequence[Sequence[float | None]]
-) -> list[dict[str, Any]]:
+def _shown(chains: Sequence[Chain], prompts: Sequence[Example], values: Golden) -> list[dict[str, Any]]:
     """The first chain of each kind in which most rounds changed the response, then the first that gold likes less."""
     every = list(zip(chains, prompts, values, strict=True))
     kinds = sorted({prompt.kind or "" for prompt in prompts})
     of_kind = [[each for each in every if (each[1].kind or "") == kind] for kind in kinds]
     best = [max(some, key=lambda each: _changes(each[0])) for some in of_kind if some]
-    worse = [each for each in every if (ends := each[2])[-1] is not None and ends[-1] < (ends[0] or 0.0)]
+    worse = [each for each in every if _fell(each[2])]
     return [_told(*each) for each in best] + [_told(*each, worse=True) for each in worse[:SHOWN_WORSE]]
+
+
+def _fell(values: Sequence[float | None]) -> bool:
+    first, last = values[0], values[-1]
+    return first is not None and last is not None and last < first
 
 
 def _changes(chain: Chain) -> int:

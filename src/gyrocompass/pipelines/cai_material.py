@@ -59,8 +59,10 @@ class Material:
 def open_material(recipe: Recipe, run: Run) -> Material:
     """What a recipe names. Raises InputError if constitution or data can't be read, or model and data don't fit."""
     constitution = read_constitution(recipe.cai.constitution)
-    for needed in (("critique", "revision") if recipe.cai.critiques else ("revision",)), ("comparison",):
-        constitution.having(*needed)
+    if recipe.cai.critiques:
+        constitution.having("critique", "revision")
+    constitution.having("revision")
+    constitution.having("comparison")
     opened = _of_town if recipe.data == TOWN_NAME else _of_files
     material = opened(recipe, run, constitution)
     run.state["constitution"] = {"name": constitution.name, "hash": constitution.hash}

@@ -20,6 +20,8 @@ RATES = {
 """What each rate counts, in the order in which they are shown."""
 JUDGE = "judge"
 """The model that a judge's own rows of evals.json are of."""
+SIGNED = ("judge_position_bias", "judge_flips_beyond")
+"""Measures that may lie on either side of 0, which is where they ought to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,3 @@ def _judge(run: RunData) -> Lanes | None:
         )
         groups.append(Group(sentence(metric(key)), (), lanes, zero=key in SIGNED))
     return draw(groups, [0.0, 1.0]) if groups else None
-
-
-SIGNED = ("judge_position_bias", "judge_flips_beyond")
-"""Measures that may lie on either side of 0, which is where they ought to be."""
