@@ -179,3 +179,16 @@ def test_a_constitution_without_chains_to_learn_from_is_an_error_that_says_where
     run = Run.open(tmp_path / "run", {"seed": 0}, quiet=True)
     with pytest.raises(InputError, match=r"chains\.jsonl: no chain has a revision"):
         to_learn_from(run, [Chain(user("q"), "a")], [])
+
+
+def test_a_constitution_that_changed_is_refused_and_one_that_was_only_laid_out_anew_is_not(constitution, tmp_path):
+    path = tmp_path / "small.yaml"
+    path.write_text(constitution.read_text())
+    recipe = Recipe.model_validate({"pipeline": "cai", "cai": {"constitution": str(path), "chains": 3}})
+    run = Run.open(tmp_path / "run", recipe.model_dump(mode="json"), quiet=True)
+    open_material(recipe, run)
+    path.write_text(f"# a comment\n{constitution.read_text()}")
+    open_material(recipe, run)
+    path.write_text(constitution.read_text().replace("is it rude", "is it not"))
+    with pytest.raises(InputError, match="changed since this run began"):
+        open_material(recipe, run)

@@ -15,6 +15,7 @@ from ..feedback.principle_judge import PrincipleJudge
 from ..feedback.revision import Chain
 from ..files import write_json
 from ..learn.loop import Look
+from ..models.batching import seed_of
 from ..models.loading import load
 from ..models.network import Network
 from ..models.scorer import RewardModel
@@ -129,12 +130,14 @@ def _reinforced(
         ]
 
     if recipe.cai.learn == "dpo":
-        return heldout, preference_stages.dpo(run, str(sl), feedback, recipe.dpo, recipe.compute, looks=looks, name=RL)
-    policy, leash = stages.load_policy(str(sl), recipe.compute, recipe.seed)
-    return heldout, stages.ppo(
-        run, policy, leash, str(reward), scorers["proxy"], material.prompts, recipe.ppo, recipe.sampling,
-        base=str(sl), looks=looks(policy), name=RL,
-    )  # fmt: skip
+        rl = preference_stages.dpo(run, str(sl), feedback, recipe.dpo, recipe.compute, looks=looks, name=RL)
+    else:
+        policy = load(str(sl), recipe.compute, trainable=True, seed=seed_of(recipe.seed, "policy adapters"))
+        rl = stages.ppo(
+            run, policy, reference, str(reward), scorers["proxy"], material.prompts, recipe.ppo, recipe.sampling,
+            base=str(sl), looks=looks(policy), name=RL,
+        )  # fmt: skip
+    return heldout, rl
 
 
 def _by_people(recipe: Recipe, run: Run, material: Material) -> dict[str, str]:

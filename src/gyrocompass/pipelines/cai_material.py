@@ -63,10 +63,13 @@ def open_material(recipe: Recipe, run: Run) -> Material:
         constitution.having("critique", "revision")
     constitution.having("revision")
     constitution.having("comparison")
+    known = run.state.setdefault("constitution", {"name": constitution.name, "hash": constitution.hash})
+    if known["hash"] != constitution.hash:
+        raise InputError(
+            f"{recipe.cai.constitution}: changed since this run began; restore it, or start another run with --out"
+        )
     opened = _of_town if recipe.data == TOWN_NAME else _of_files
-    material = opened(recipe, run, constitution)
-    run.state["constitution"] = {"name": constitution.name, "hash": constitution.hash}
-    return material
+    return opened(recipe, run, constitution)
 
 
 def judged_prompts(recipe: Recipe) -> list[Prompt]:
