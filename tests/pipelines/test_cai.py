@@ -23,11 +23,11 @@ TINY = [
 ]  # fmt: skip
 CONSTITUTION = """
 name: small
-template: i asked {conversation} one {first} two {second} {question}
+template: ask {conversation} one {first} two {second} {question}
 answers: [one, two]
 principles:
-  - {id: harm, tags: [harmlessness], critique: is it rude, revision: say it again, comparison: which is it}
-  - {id: sure, tags: [honesty], critique: do you know, revision: say it again please, comparison: what is it}
+  - {id: harm, tags: [harmlessness], critique: is it rude, revision: please say it, comparison: what is right}
+  - {id: sure, tags: [honesty], critique: do you know, revision: say it please, comparison: what is it}
 """
 
 

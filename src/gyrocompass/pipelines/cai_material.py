@@ -110,6 +110,8 @@ def _of_files(recipe: Recipe, run: Run, constitution: Constitution) -> Material:
             f"data = {recipe.data} needs a model that knows its language; set model to a folder or hub name"
         )
     config = recipe.cai
+    if config.constitution == TOWN_NAME:
+        raise InputError("cai.constitution = town speaks the town's language; give a file, or one such as assistant")
     asked, heldout = _split(recipe, recorded(recipe.data, run, *data.read_examples(recipe.data)))
     helpful = read_demonstrations(recipe.demonstrations, run) if recipe.demonstrations else []
     by_model = config.helpfulness == "model"

@@ -72,11 +72,16 @@ def preferences(
     *,
     name: str = "preferences",
 ) -> list[Preference]:
-    """Two responses a prompt from the policy, labelled. Prompts whose responses came out equal are left out."""
+    """Two responses a prompt from the policy, labelled. Prompts that leave no room for a response are left out, as are
+    those whose responses came out equal."""
     file = run.stage_folder(name) / "preferences.jsonl"
     if not run.stage_done(name):
         with run.stage(name) as folder:
-            drawn = _sampled_in_blocks(run, folder / "responses", policy, prompts, sampling, compute)
+            local = LocalPolicy(load(str(policy), compute), sampling)
+            kept, notes = with_room(local.network, prompts, sampling)
+            tell(run, notes)
+            prompts = [prompts[i] for i in kept]
+            drawn = _sampled_in_blocks(run, folder / "responses", local, prompts)
             pairs = [
                 Pair(prompt, first, second)
                 for prompt, (first, second) in zip(prompts, drawn, strict=True)
@@ -88,12 +93,9 @@ def preferences(
     return data.read_preferences(file)[0]
 
 
-def _sampled_in_blocks(
-    run: Run, folder: Path, policy: Path, prompts: Sequence[Prompt], sampling: Sampling, compute: Compute
-) -> list[list[str]]:
+def _sampled_in_blocks(run: Run, folder: Path, local: LocalPolicy, prompts: Sequence[Prompt]) -> list[list[str]]:
     """Two responses a prompt; blocks already on disk are not sampled again."""
     folder.mkdir(exist_ok=True)
-    local = LocalPolicy(load(str(policy), compute), sampling)
     drawn: list[list[str]] = []
     with run.progress("preferences", len(prompts)) as tick:
         for start in range(0, len(prompts), BLOCK_PROMPTS):

@@ -75,7 +75,13 @@ def test_the_judge_s_own_measures_stand_beside_what_it_did() -> None:
 def test_text_is_shown_as_text() -> None:
     html = render(RunData("r", status="done", constitution=FOUND))
     assert "use a &lt;knife&gt;" in html
-    for said in ("it helps to kill", "First response", "empty critique", "after 1 round"):
+    for said in (
+        "it helps to kill",
+        "First response",
+        "empty critique",
+        "No revision: the response stays.",
+        "after 1 round",
+    ):
         assert said in html
 
 
