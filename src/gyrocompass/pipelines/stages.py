@@ -77,25 +77,22 @@ def preferences(
     file = run.stage_folder(name) / "preferences.jsonl"
     if not run.stage_done(name):
         with run.stage(name) as folder:
-            local = LocalPolicy(load(str(policy), compute), sampling)
-            kept, notes = with_room(local.network, prompts, sampling)
-            tell(run, notes)
-            prompts = [prompts[i] for i in kept]
-            drawn = _sampled_in_blocks(run, folder / "responses", local, prompts)
-            pairs = [
-                Pair(prompt, first, second)
-                for prompt, (first, second) in zip(prompts, drawn, strict=True)
-                if first != second and first and second
-            ]
+            pairs = _sampled_pairs(run, folder / "responses", policy, prompts, sampling, compute)
             if not pairs:
                 raise InputError("the policy answers every prompt the same way twice; raise sampling.temperature")
             data.write(label(pairs), file)
     return data.read_preferences(file)[0]
 
 
-def _sampled_in_blocks(run: Run, folder: Path, local: LocalPolicy, prompts: Sequence[Prompt]) -> list[list[str]]:
-    """Two responses a prompt; blocks already on disk are not sampled again."""
+def _sampled_pairs(
+    run: Run, folder: Path, policy: Path, prompts: Sequence[Prompt], sampling: Sampling, compute: Compute
+) -> list[Pair]:
+    """Two different responses a prompt; blocks already on disk are not sampled again."""
     folder.mkdir(exist_ok=True)
+    local = LocalPolicy(load(str(policy), compute), sampling)
+    kept, notes = with_room(local.network, prompts, sampling)
+    tell(run, notes)
+    prompts = [prompts[i] for i in kept]
     drawn: list[list[str]] = []
     with run.progress("preferences", len(prompts)) as tick:
         for start in range(0, len(prompts), BLOCK_PROMPTS):
@@ -105,7 +102,8 @@ def _sampled_in_blocks(run: Run, folder: Path, local: LocalPolicy, prompts: Sequ
                 write_jsonl(file, [{"responses": two} for two in responses])
             drawn += [row["responses"] for row in read_jsonl(file)]
             tick(len(drawn))
-    return drawn
+    both = zip(prompts, drawn, strict=True)
+    return [Pair(prompt, first, second) for prompt, (first, second) in both if first != second and first and second]
 
 
 def reward(
