@@ -71,13 +71,13 @@ def _go(run: Run, recipe: Recipe, access: Access) -> None:
 
 def _price(recipe: Recipe, access: Access) -> dict[str, Any]:
     """What the judge would be asked at most; nothing where it is no endpoint."""
+    if "://" not in recipe.cai.judge:
+        return {}
     from ..feedback.constitution import read_constitution
-    from ..models.endpoint import is_endpoint, open_endpoint
+    from ..models.endpoint import open_endpoint
     from ..pipelines.ai_feedback import forecast
     from ..pipelines.cai_material import judged_prompts
 
-    if not is_endpoint(recipe.cai.judge):
-        return {}
     endpoint = open_endpoint(recipe.cai.judge, recipe.sampling, access)
     constitution = read_constitution(recipe.cai.constitution)
     found = forecast(endpoint, constitution, recipe.cai, judged_prompts(recipe))
