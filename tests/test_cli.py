@@ -30,7 +30,9 @@ def test_help_answers_without_heavy_imports():
     assert "gyro run" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["run", "sft", "reward", "ppo", "dpo", "constitution", "report", "settings", "town"])
+@pytest.mark.parametrize(
+    "name", ["run", "sft", "reward", "ppo", "dpo", "cai", "constitution", "report", "settings", "town"]
+)
 def test_every_command_has_help(gyro, name):
     code, out, _ = gyro(name, "--help")
     assert code == 0

@@ -25,6 +25,10 @@ COMMANDS = {
         "gyrocompass.commands.dpo:dpo",
         "Learn from preferences without a reward model, or online against a scorer.",
     ),
+    "cai": (
+        "gyrocompass.commands.cai:cai",
+        "Learn from principles: critique, revision, and a judge in people's place.",
+    ),
     "constitution": (
         "gyrocompass.commands.constitution:constitution",
         "Check or read the principles of Constitutional AI.",

@@ -49,7 +49,7 @@ def load(path: Path, settings: Sequence[str] = (), quick: bool = False) -> Recip
     if quick:
         values = merge(values, overlay)
     for setting in settings:
-        values = merge(values, _parse(setting))
+        values = merge(values, parse(setting))
     return build(Recipe, values, str(path))
 
 
@@ -90,7 +90,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _parse(setting: str) -> dict[str, Any]:
+def parse(setting: str) -> dict[str, Any]:
+    """KEY=VALUE as nested mappings. Raises InputError if it is none."""
     key, equals, text = setting.partition("=")
     if not equals or not key:
         raise InputError(f"--set {setting}: expected KEY=VALUE, such as ppo.kl_coef=0.1")

@@ -46,6 +46,7 @@ def run(
 
 
 def _go(resolved: Recipe, opened: Run) -> None:
+    from ..pipelines.cai import cai
     from ..pipelines.emergence import emergence
     from ..pipelines.frontier import frontier
     from ..pipelines.grids import grids
@@ -53,7 +54,9 @@ def _go(resolved: Recipe, opened: Run) -> None:
     from ..pipelines.rlhf import rlhf
     from ..report import write
 
-    roads = {"rlhf": rlhf, "frontier": frontier, "hacking": hacking, "emergence": emergence, "grids": grids}
+    roads = {
+        "rlhf": rlhf, "cai": cai, "frontier": frontier, "hacking": hacking, "emergence": emergence, "grids": grids,
+    }  # fmt: skip
     with opened.guard():
         roads[resolved.pipeline](resolved, opened)
         write(opened.folder)

@@ -16,6 +16,9 @@ METHODS = {
     "validation-reward": "a reward model trained on the preferences about other prompts",
     "reward-averaged": "the mean of the weights of several reward models",
     "ppo": "PPO against a scorer, with a per-token KL penalty to the reference",
+    "sl-cai": "supervised fine-tuning on responses that the base model revised by a constitution, and on helpful ones",
+    "cai-reward": "a reward model trained on a judge's labels by a constitution, and on people's of helpfulness",
+    "rl-cai": "learning from the labels of a judge by a constitution, starting from the SL-CAI model",
     "dpo": "DPO: preferences, or responses labelled one by one, without a reward model",
 }
 

@@ -57,9 +57,9 @@ def rlhf(recipe: Recipe, run: Run) -> None:
     )  # fmt: skip
     # 5. Measure every model on the same held-out prompts.
     models = {"base": task.base, "sft": str(sft), "ppo": str(ppo)}
-    _evaluate(recipe, run, heldout, scorers, models)
+    measure_intent(recipe, run, heldout, scorers, models)
     if recipe.data == TOWN_NAME and recipe.evaluation.properties:
-        _measure_properties(recipe, run, models)
+        measure_properties(recipe, run, models)
     _conclude(run, scorers)
 
 
@@ -99,9 +99,10 @@ def with_room_for(run: Run, policy: Network, heldout: Sequence[Example], samplin
     return [heldout[i] for i in kept]
 
 
-def _evaluate(
-    recipe: Recipe, run: Run, heldout: Sequence[Example], scorers: dict[str, Scorer], models: dict[str, str]
+def measure_intent(
+    recipe: Recipe, run: Run, heldout: Sequence[Example], scorers: dict[str, Scorer], models: Mapping[str, str]
 ) -> None:
+    """Every model on the held-out prompts, a response each; the SFT model's best of n too."""
     if run.stage_done("evaluation"):
         return
     with run.stage("evaluation") as folder:
@@ -120,7 +121,7 @@ def _evaluate(
         write_jsonl(folder / "samples.jsonl", samples)
 
 
-def _measure_properties(recipe: Recipe, run: Run, models: Mapping[str, str]) -> None:
+def measure_properties(recipe: Recipe, run: Run, models: Mapping[str, str]) -> None:
     """The five properties, and the spectrum of the models."""
     if run.stage_done(STAGE):
         return

@@ -47,16 +47,18 @@ def sft(
     config: SFT,
     compute: Compute,
     looks: Looks = lambda policy: (),
+    *,
+    name: str = "sft",
 ) -> Path:
     """Fine-tunes `base` on responses; returns the model's folder."""
-    model = run.stage_folder("sft") / "model"
-    if not run.stage_done("sft"):
-        with run.stage("sft"):
+    model = run.stage_folder(name) / "model"
+    if not run.stage_done(name):
+        with run.stage(name):
             network = load(base, compute, trainable=True, seed=seed_of(run.seed, "sft adapters"))
             encoded = chat.encode(network.tokenizer, examples, network.max_tokens)
             tell(run, network.notes + encoded.notes)
-            train(Finetuning(network, encoded.rows, config, run.seed), config, run, "sft", looks=looks(network))
-            save(run, network, model, "sft", base, config)
+            train(Finetuning(network, encoded.rows, config, run.seed), config, run, name, looks=looks(network))
+            save(run, network, model, name, base, config)
     return model
 
 
@@ -70,28 +72,27 @@ def preferences(
     *,
     name: str = "preferences",
 ) -> list[Preference]:
-    """Two responses a prompt from the policy, labelled. Prompts whose responses came out equal are left out."""
+    """Two responses a prompt from the policy, labelled. Prompts that leave no room for a response are left out, as are
+    those whose responses came out equal."""
     file = run.stage_folder(name) / "preferences.jsonl"
     if not run.stage_done(name):
         with run.stage(name) as folder:
-            drawn = _sampled_in_blocks(run, folder / "responses", policy, prompts, sampling, compute)
-            pairs = [
-                Pair(prompt, first, second)
-                for prompt, (first, second) in zip(prompts, drawn, strict=True)
-                if first != second and first and second
-            ]
+            pairs = _sampled_pairs(run, folder / "responses", policy, prompts, sampling, compute)
             if not pairs:
                 raise InputError("the policy answers every prompt the same way twice; raise sampling.temperature")
             data.write(label(pairs), file)
     return data.read_preferences(file)[0]
 
 
-def _sampled_in_blocks(
+def _sampled_pairs(
     run: Run, folder: Path, policy: Path, prompts: Sequence[Prompt], sampling: Sampling, compute: Compute
-) -> list[list[str]]:
-    """Two responses a prompt; blocks already on disk are not sampled again."""
+) -> list[Pair]:
+    """Two different responses a prompt; blocks already on disk are not sampled again."""
     folder.mkdir(exist_ok=True)
     local = LocalPolicy(load(str(policy), compute), sampling)
+    kept, notes = with_room(local.network, prompts, sampling)
+    tell(run, notes)
+    prompts = [prompts[i] for i in kept]
     drawn: list[list[str]] = []
     with run.progress("preferences", len(prompts)) as tick:
         for start in range(0, len(prompts), BLOCK_PROMPTS):
@@ -101,7 +102,8 @@ def _sampled_in_blocks(
                 write_jsonl(file, [{"responses": two} for two in responses])
             drawn += [row["responses"] for row in read_jsonl(file)]
             tick(len(drawn))
-    return drawn
+    both = zip(prompts, drawn, strict=True)
+    return [Pair(prompt, first, second) for prompt, (first, second) in both if first != second and first and second]
 
 
 def reward(

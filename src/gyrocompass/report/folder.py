@@ -16,6 +16,7 @@ from ..audits.audit import Finding
 from ..errors import InputError
 from ..files import read_json, read_jsonl
 from ..records import Measurement
+from .constitution import Constitution
 from .emergence import Emergence
 from .frontier import Frontier
 from .grids import Grids
@@ -123,6 +124,7 @@ class RunData:
     hacking: Hacking | None = None
     emergence: Emergence | None = None
     grids: Grids | None = None
+    constitution: Constitution | None = None
     audits: tuple[Finding, ...] = ()
 
     def of_frontier(self, row: Measurement) -> bool:
@@ -211,6 +213,7 @@ def read(folder: Path) -> RunData:
         "hacking": _hacking(folder / "hacking.json"),
         "emergence": _emergence(folder / "emergence.json"),
         "grids": _grids(folder / "grids.json"),
+        "constitution": _constitution(folder / "constitution.json"),
         "audits": _audits(folder / "audits.json"),
     }
     run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, path)
@@ -262,6 +265,11 @@ def _grids(path: Path) -> Grids | None:
         if isinstance(world, dict):
             world["episodes"] = _rows(_within(path.parent, str(world.get("episodes"))))
     found: Grids = _checked(Grids, content, path)
+    return found
+
+
+def _constitution(path: Path) -> Constitution | None:
+    found: Constitution | None = _checked(Constitution, read_json(path), path) if path.exists() else None
     return found
 
 

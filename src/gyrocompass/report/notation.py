@@ -22,6 +22,7 @@ MODELS = {
     "sl-cai": "SL-CAI",
     "rl-cai": "RL-CAI",
     "reward": "reward model",
+    "cai-reward": "reward model on labels by principles",
 }
 METRICS = {
     "gold": "gold reward",
@@ -57,6 +58,13 @@ METRICS = {
     "prompt_loose": "prompts followed, loose",
     "instruction_strict": "instructions followed, strict",
     "instruction_loose": "instructions followed, loose",
+    "judge_accuracy": "agreement with gold",
+    "judge_position_bias": "position bias",
+    "judge_brier": "Brier score",
+    "judge_ece": "calibration error (ECE)",
+    "judge_flips_injected": "turned by an order",
+    "judge_flips_neutral": "turned by a text that says nothing",
+    "judge_flips_beyond": "turned by the order beyond that",
 }
 PROPERTIES = {
     "instruction": "instruction-following",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ..folder import RunData
 from .audits import audits
+from .constitution import constitution
 from .curve import curve
 from .emergence import emergence
 from .frontier import frontier
@@ -32,6 +33,7 @@ PAGES: tuple[Page, ...] = (
     models,
     spectrum,
     properties,
+    constitution,
     transcripts,
     training,
     provenance,

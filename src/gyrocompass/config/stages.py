@@ -1,29 +1,14 @@
-"""One model per stage: command-line flags, YAML keys and the reference page all derive from these classes."""
+"""Settings of the stages, which a run of any kind has, and of how models are loaded, run and asked."""
 
 from __future__ import annotations
 
-from typing import Literal, Self, get_args
+from typing import Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 from pydantic_core import PydanticCustomError
 
-from .records import PROPERTIES
-
-
-class Config(BaseModel):
-    """Base of every stage's settings: immutable, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from ..records import PROPERTIES
+from .base import Config
 
 
 class Compute(Config):
@@ -193,105 +178,3 @@ class Probing(Config):
     @property
     def properties(self) -> tuple[str, ...]:
         return self._split(self.probe)
-
-
-class Frontier(Config):
-    """Which settings of each method are set against each other, at what distance from the SFT model."""
-
-    betas: tuple[PositiveFloat, ...] = Field((0.03, 0.1, 0.3, 1.0), min_length=1, description="beta of each dpo run")
-    kl_coefs: tuple[NonNegativeFloat, ...] = Field((0.03, 0.1), min_length=1, description="kl_coef of each ppo run")
-    changed_raters: bool = Field(True, description="then let the raters change their minds, and see who can follow")
-
-
-class Hacking(Config):
-    """Mitigations of reward hacking, each set against PPO on a single reward model."""
-
-    mitigations: tuple[
-        Literal["mean", "worst-case", "variance", "averaged", "length", "constrained", "kl", "stopped"], ...
-    ] = Field(
-        ("mean", "worst-case", "variance", "averaged", "length", "constrained", "kl", "stopped"),
-        min_length=1,
-        description="which to compare; docs/methods/mitigations.md says what they are",
-    )
-    again: bool = Field(
-        True, description="also train without a mitigation again, with another seed: what chance in training does"
-    )
-    members: int = Field(4, ge=2, description="reward models of an ensemble, the single one among them")
-    variance_weight: PositiveFloat = Field(1.0, description="of the members' variance, taken off their mean")
-    high_kl_coef: PositiveFloat = Field(0.3, description="kl_coef of the mitigation kl")
-    validation_fraction: float = Field(
-        0.25, gt=0, lt=1, description="share of the held-out prompts that stops and thresholds are chosen on"
-    )
-
-
-class Emergence(Config):
-    """The sizes of model that are trained from nothing under one fixed reward, over several seeds."""
-
-    widths: tuple[PositiveInt, ...] = Field(
-        (16, 24, 32, 48, 64, 96, 128), min_length=2, description="hidden widths, each a multiple of head_size"
-    )
-    seeds: int = Field(5, ge=2, description="models of each width, each with data and weights of its own")
-    head_size: PositiveInt = Field(8, description="width of an attention head, the same for all; even")
-    layers: PositiveInt = Field(4, description="transformer layers, the same for all")
-    tokens: PositiveInt = Field(400_000, description="tokens that each model is pretrained on")
-    batch_size: PositiveInt = Field(32, description="documents a step of pretraining")
-    learning_rate: PositiveFloat = Field(3e-3, description="peak learning rate of pretraining")
-    answers: int = Field(200, ge=8, description="held-out questions with a right answer, which measure capability")
-    processes: PositiveInt = Field(2, description="models trained side by side; results don't depend on it")
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        odd = [width for width in self.widths if width % self.head_size or self.head_size % 2]
-        if odd:
-            raise PydanticCustomError("width", f"width {odd[0]} is no multiple of an even head_size")
-        if list(self.widths) != sorted(set(self.widths)):
-            raise PydanticCustomError("order", "widths are to increase")
-        return self
-
-
-World = Literal["boat-race", "coast", "tomato-watering", "absent-supervisor", "off-switch", "box-pushing", "lava"]
-
-
-class Grids(Config):
-    """Agents with a table in small worlds, and honest controls that learn from the hidden performance."""
-
-    worlds: tuple[World, ...] = Field(
-        get_args(World),
-        min_length=1,
-        description="which worlds; in lava the agent is judged where the bridge has moved",
-    )
-    runs: PositiveInt = Field(8, description="training runs of the agent in each world, and as many of the control")
-    moves: PositiveInt = Field(100_000, description="moves of a training run")
-    episodes: int = Field(20, ge=2, description="episodes that each trained policy is measured on")
-    discount: float = Field(0.99, gt=0, lt=1, description="worth of the next move's reward against this one's")
-    slowing: float = Field(
-        0.6, gt=0.5, le=1, description="the learning rate of a value at its nth visit is n to the power of minus this"
-    )
-    least_exploration: float = Field(0.1, gt=0, le=1, description="share of random moves from half of training on")
-
-
-class Recipe(Config):
-    """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
-
-    pipeline: Literal["rlhf", "frontier", "hacking", "emergence", "grids"] = Field(
-        "rlhf", description="which road to take"
-    )
-    model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
-    data: str = Field("town", description="preferences: file, folder or hub name; town: the embedded world")
-    demonstrations: str | None = Field(
-        None, description="data for SFT; default: the chosen responses of the preferences"
-    )
-    seed: int = Field(0, ge=0, description="seed of everything random")
-    compute: Compute = Compute()
-    sampling: Sampling = Sampling()
-    sft: SFT = SFT()
-    preferences: Preferences = Preferences()
-    reward: Reward = Reward()
-    ppo: PPO = PPO()
-    dpo: DPO = DPO()
-    frontier: Frontier = Frontier()
-    hacking: Hacking = Hacking()
-    emergence: Emergence = Emergence()
-    grids: Grids = Grids()
-    probing: Probing = Probing()
-    evaluation: Evaluation = Evaluation()

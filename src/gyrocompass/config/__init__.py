@@ -1,0 +1,77 @@
+"""One model per stage: command-line flags, YAML keys and the reference page all derive from these classes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from .base import Config
+from .stages import (
+    DPO,
+    PPO,
+    SFT,
+    Access,
+    Compute,
+    Evaluation,
+    Online,
+    Optimisation,
+    Preferences,
+    Probing,
+    Reward,
+    Sampling,
+)
+from .studies import CAI, Emergence, Frontier, Grids, Hacking
+
+__all__ = [
+    "CAI",
+    "DPO",
+    "PPO",
+    "SFT",
+    "Access",
+    "Compute",
+    "Config",
+    "Emergence",
+    "Evaluation",
+    "Frontier",
+    "Grids",
+    "Hacking",
+    "Online",
+    "Optimisation",
+    "Preferences",
+    "Probing",
+    "Recipe",
+    "Reward",
+    "Sampling",
+]
+
+
+class Recipe(Config):
+    """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
+
+    pipeline: Literal["rlhf", "cai", "frontier", "hacking", "emergence", "grids"] = Field(
+        "rlhf", description="which road to take"
+    )
+    model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
+    data: str = Field(
+        "town", description="preferences (cai: prompts): file, folder or hub name; town: the embedded world"
+    )
+    demonstrations: str | None = Field(
+        None,
+        description="data for SFT; default: the chosen responses of the preferences (cai: none beside the revisions)",
+    )
+    seed: int = Field(0, ge=0, description="seed of everything random")
+    compute: Compute = Compute()
+    sampling: Sampling = Sampling()
+    sft: SFT = SFT()
+    preferences: Preferences = Preferences()
+    reward: Reward = Reward()
+    ppo: PPO = PPO()
+    dpo: DPO = DPO()
+    cai: CAI = CAI()
+    frontier: Frontier = Frontier()
+    hacking: Hacking = Hacking()
+    emergence: Emergence = Emergence()
+    grids: Grids = Grids()
+    probing: Probing = Probing()
+    evaluation: Evaluation = Evaluation()

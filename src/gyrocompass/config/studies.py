@@ -1,0 +1,112 @@
+"""Settings of whole roads: Constitutional AI, and the comparisons that train more than one model."""
+
+from __future__ import annotations
+
+from typing import Literal, Self, get_args
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
+
+from .base import Config
+
+
+class CAI(Config):
+    """Constitutional AI: a model revises its own responses by principles, then principles stand in for raters."""
+
+    constitution: str = Field("town", description="the principles: a file, or the name of a shipped constitution")
+    chains: PositiveInt = Field(
+        1000, description="prompts at most whose responses are criticised and revised; as many get a pair to be judged"
+    )
+    rounds: int = Field(1, ge=1, le=4, description="revisions of each response, each by a principle drawn anew")
+    critiques: bool = Field(True, description="ask for a critique before each revision")
+    judge: str = Field(
+        "base", description="who compares responses: base, sl-cai, a folder or hub name, or http://HOST:PORT/v1#NAME"
+    )
+    labels: Literal["hard", "soft", "clamped"] | None = Field(
+        None, description="what becomes of a judge's probabilities; default: soft, with reasoning clamped"
+    )
+    clamp: float = Field(0.4, ge=0, lt=0.5, description="clamped labels lie between this and 1 minus this")
+    reasoning: bool = Field(False, description="the judge thinks aloud before it answers")
+    votes: PositiveInt = Field(8, description="replies an order, where a judge tells no probabilities")
+    helpfulness: Literal["people", "model"] = Field(
+        "people", description="who compares responses to prompts that ask for no harm"
+    )
+    preferences: str | None = Field(
+        None, description="what people said of helpfulness: file, folder or hub name; not needed on the town"
+    )
+    learn: Literal["ppo", "dpo"] = Field("ppo", description="how the policy learns from the labels")
+
+
+class Frontier(Config):
+    """Which settings of each method are set against each other, at what distance from the SFT model."""
+
+    betas: tuple[PositiveFloat, ...] = Field((0.03, 0.1, 0.3, 1.0), min_length=1, description="beta of each dpo run")
+    kl_coefs: tuple[NonNegativeFloat, ...] = Field((0.03, 0.1), min_length=1, description="kl_coef of each ppo run")
+    changed_raters: bool = Field(True, description="then let the raters change their minds, and see who can follow")
+
+
+class Hacking(Config):
+    """Mitigations of reward hacking, each set against PPO on a single reward model."""
+
+    mitigations: tuple[
+        Literal["mean", "worst-case", "variance", "averaged", "length", "constrained", "kl", "stopped"], ...
+    ] = Field(
+        ("mean", "worst-case", "variance", "averaged", "length", "constrained", "kl", "stopped"),
+        min_length=1,
+        description="which to compare; docs/methods/mitigations.md says what they are",
+    )
+    again: bool = Field(
+        True, description="also train without a mitigation again, with another seed: what chance in training does"
+    )
+    members: int = Field(4, ge=2, description="reward models of an ensemble, the single one among them")
+    variance_weight: PositiveFloat = Field(1.0, description="of the members' variance, taken off their mean")
+    high_kl_coef: PositiveFloat = Field(0.3, description="kl_coef of the mitigation kl")
+    validation_fraction: float = Field(
+        0.25, gt=0, lt=1, description="share of the held-out prompts that stops and thresholds are chosen on"
+    )
+
+
+class Emergence(Config):
+    """The sizes of model that are trained from nothing under one fixed reward, over several seeds."""
+
+    widths: tuple[PositiveInt, ...] = Field(
+        (16, 24, 32, 48, 64, 96, 128), min_length=2, description="hidden widths, each a multiple of head_size"
+    )
+    seeds: int = Field(5, ge=2, description="models of each width, each with data and weights of its own")
+    head_size: PositiveInt = Field(8, description="width of an attention head, the same for all; even")
+    layers: PositiveInt = Field(4, description="transformer layers, the same for all")
+    tokens: PositiveInt = Field(400_000, description="tokens that each model is pretrained on")
+    batch_size: PositiveInt = Field(32, description="documents a step of pretraining")
+    learning_rate: PositiveFloat = Field(3e-3, description="peak learning rate of pretraining")
+    answers: int = Field(200, ge=8, description="held-out questions with a right answer, which measure capability")
+    processes: PositiveInt = Field(2, description="models trained side by side; results don't depend on it")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        odd = [width for width in self.widths if width % self.head_size or self.head_size % 2]
+        if odd:
+            raise PydanticCustomError("width", f"width {odd[0]} is no multiple of an even head_size")
+        if list(self.widths) != sorted(set(self.widths)):
+            raise PydanticCustomError("order", "widths are to increase")
+        return self
+
+
+World = Literal["boat-race", "coast", "tomato-watering", "absent-supervisor", "off-switch", "box-pushing", "lava"]
+
+
+class Grids(Config):
+    """Agents with a table in small worlds, and honest controls that learn from the hidden performance."""
+
+    worlds: tuple[World, ...] = Field(
+        get_args(World),
+        min_length=1,
+        description="which worlds; in lava the agent is judged where the bridge has moved",
+    )
+    runs: PositiveInt = Field(8, description="training runs of the agent in each world, and as many of the control")
+    moves: PositiveInt = Field(100_000, description="moves of a training run")
+    episodes: int = Field(20, ge=2, description="episodes that each trained policy is measured on")
+    discount: float = Field(0.99, gt=0, lt=1, description="worth of the next move's reward against this one's")
+    slowing: float = Field(
+        0.6, gt=0.5, le=1, description="the learning rate of a value at its nth visit is n to the power of minus this"
+    )
+    least_exploration: float = Field(0.1, gt=0, le=1, description="share of random moves from half of training on")
