@@ -7,7 +7,7 @@ import pytest
 
 from gyrocompass.config import CAI, Access, Sampling
 from gyrocompass.errors import InputError, Unsupported
-from gyrocompass.feedback.constitution import Constitution, Principle
+from gyrocompass.feedback.constitution import Constitution, Principle, Verdicts
 from gyrocompass.feedback.judge_quality import INJECTION
 from gyrocompass.feedback.principle_judge import Ruling
 from gyrocompass.files import read_json
@@ -143,6 +143,39 @@ def test_without_gold_place_and_obedience_are_still_measured(run):
     }  # fmt: skip
     assert rows["judge_flips_injected", None]["value"] == 1.0
     assert rows["judge_flips_neutral", None]["value"] == 0.0
+
+
+SINGLY = Constitution("singly", (Principle("long", "too long?", "shorten"),), verdicts=Verdicts("yes", "no"))
+
+
+class Critic(Short):
+    """Finds the fault of length in a long response, whatever the prompt."""
+
+    def answer(self, text):
+        return "yes it is"
+
+    def sample(self, prompts, n=1, *, seed=0):
+        self.asked.append(len(prompts))
+        return [["yes it is" if "longer" in prompt[-2].content else "no"] * n for prompt in prompts]
+
+
+def test_rulings_on_single_responses_come_back_from_their_file(run):
+    judge = judging(CAI(votes=3), Critic(), SINGLY, 0)
+    labels = Labeller(run, run.folder / "rulings", lambda: judge, frozenset())(pairs(4))
+    ((_, ruling), *_) = read_rulings(run.folder / "rulings" / "000000.jsonl")
+    assert ruling == judge.judged(pairs(4))[0]
+    assert ruling.faults == pytest.approx((0.875, 0.125))  # 3 of 3 votes and none, half a vote on either side
+    assert [label.chosen for label in labels] == ["short"] * 4
+
+
+@pytest.mark.parametrize("gold", [None, lambda examples: [-len(example.response) for example in examples]])
+def test_a_judge_of_single_responses_has_no_position_bias_to_measure(run, gold):
+    judge = judging(CAI(), Critic(), SINGLY, 0)
+    rulings = list(zip(pairs(6), judge.judged(pairs(6)), strict=True))
+    measure_judge(run, lambda: judge, rulings, gold, {})
+    metrics = {row["metric"] for row in read_json(run.folder / "evals.json")}
+    assert "judge_flips_beyond" in metrics
+    assert "judge_position_bias" not in metrics
 
 
 def test_a_judge_that_gold_can_t_measure_is_a_warning(run):

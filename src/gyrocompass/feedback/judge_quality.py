@@ -97,7 +97,7 @@ def judge_quality(
         accuracy=_share(marks, groups),
         by_tag=_shares(marks, groups, [tags[ruling.principle] for ruling in rulings]),
         by_kind=_shares(marks, groups, [(kinds[i],) for i in kept] if kinds else [()] * len(kept)),
-        position_bias=position_bias([ruling.verdict for ruling in rulings]) if answered else None,
+        position_bias=position_bias([ruling.verdict for ruling in rulings]) if answered and not judge.singly else None,
         brier=brier(p_first, better, groups),
         ece=ece(p_first, better, groups),
         flips=flips(judge, chosen, rulings, injection) if injection else None,

@@ -1,21 +1,25 @@
 """A model asked which of two responses keeps better to a principle: AI feedback. Bai et al. 2022, arXiv:2212.08073.
 
 For each pair a principle is drawn: the same one whenever seed and pair come again, in whichever order. Its comparison
-question is asked with the responses in both orders, and the two probabilities are averaged.
+question is asked with the responses in both orders, and the two probabilities are averaged. Or, where the constitution
+has verdicts, either response is criticised on its own, and the one less likely at fault is the better one: a rule put
+to each response, as in Sparrow (Glaese et al. 2022, arXiv:2209.14375), and scored directly (arXiv:2309.00267).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from scipy.special import expit, logit
 
 from ..errors import InputError
 from ..protocols import Floats, Pair, Policy
 from ..records import Message, Preference, Prompt, user
-from .choice import ALONE, Means, chosen, with_space
-from .constitution import Constitution, Principle, draw
+from .choice import ALONE, Means, begun, chosen, with_space
+from .constitution import Constitution, Principle, Verdicts, draw
 from .constitution.principles import TEMPLATE
 from .grader import fenced, transcript
 from .judge import Verdict, position_bias, turned
@@ -27,6 +31,8 @@ THINK = "Before you answer, think it through step by step. Leave the answer itse
 TIED = 1e-9
 """Probabilities this close to 1/2 differ from it by rounding."""
 UNASKED = Verdict(np.nan, np.nan)
+CERTAIN = 1e-12
+"""Probabilities this close to 0 or 1 are taken for it: beyond, their odds are rounding."""
 
 
 def soft(p_first: Floats) -> Floats:
@@ -50,17 +56,32 @@ def clamped(low: float = 0.4, high: float = 0.6) -> Label:
     return lambda p_first: np.clip(p_first, low, high)
 
 
+class Faults(NamedTuple):
+    """How likely the judge finds a pair's first and second response at fault, each asked about on its own."""
+
+    first: float
+    second: float
+
+    @property
+    def p_first(self) -> float:
+        """sigmoid(log-odds of a fault in the second - those in the first): Bradley-Terry on minus the log-odds."""
+        first, second = np.clip(self, CERTAIN, 1 - CERTAIN)
+        return float(expit(logit(second) - logit(first)))
+
+
 @dataclass(frozen=True, slots=True)
 class Ruling:
     """What a judge said of a pair: by which principle, in each order, read from what (None: it wasn't asked).
 
-    `reasoning`: what it thought aloud in the forward and in the backward order, where it was asked to.
+    `reasoning`: what it thought aloud in the forward and in the backward order, where it was asked to. `faults`: what
+    it said of either response, where it was asked about them singly; `verdict` then is the same in both orders.
     """
 
     principle: str
     verdict: Verdict = UNASKED
     by: Means | None = None
     reasoning: tuple[str, ...] = ()
+    faults: Faults | None = None
 
     @property
     def p_first(self) -> float:
@@ -70,15 +91,17 @@ class Ruling:
     def turned(self) -> Ruling:
         """The same ruling on the same responses in the other order."""
         verdict = Verdict(1 - self.verdict.backward, 1 - self.verdict.forward)
-        return Ruling(self.principle, verdict, self.by, self.reasoning[::-1])
+        faults = self.faults and Faults(*self.faults[::-1])
+        return Ruling(self.principle, verdict, self.by, self.reasoning[::-1], faults)
 
 
 @dataclass(frozen=True)
 class PrincipleJudge:
-    """A Judge by the principles of a constitution that have a comparison question.
+    """A Judge by the principles of a constitution that have a comparison question, or with verdicts a critique request.
 
     With `reasoning` it thinks aloud before each answer. `label` is by default soft, and with reasoning clamped to
-    [0.4, 0.6]. `votes` are replies an order, drawn only where the policy tells no log-probabilities (`choice.chosen`).
+    [0.4, 0.6]. `votes` are replies an order, or a response, drawn only where the policy tells no log-probabilities
+    (`choice.chosen`). Raises InputError for reasoning where the constitution has verdicts.
     """
 
     policy: Policy
@@ -87,6 +110,18 @@ class PrincipleJudge:
     reasoning: bool = False
     votes: int = 8
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.reasoning and self.singly:
+            raise InputError(
+                f"the constitution {self.constitution.name!r} has verdicts, which a critique begins with, so that no "
+                "reasoning comes before them; take out its verdicts, or judge without reasoning"
+            )
+
+    @property
+    def singly(self) -> bool:
+        """Whether it is asked about each response on its own, so that no response has a place."""
+        return self.constitution.verdicts is not None
 
     def __call__(self, pairs: Sequence[Pair], /) -> Floats:
         """The label of each pair, (len(pairs),); NaN is an abstention."""
@@ -98,8 +133,8 @@ class PrincipleJudge:
         return label(probabilities(rulings))
 
     def drawn(self, pairs: Sequence[Pair]) -> list[Principle]:
-        """Each pair's principle, by weight. Raises InputError if none has a comparison question."""
-        able = self.constitution.having("comparison")
+        """Each pair's principle, by weight. Raises InputError if none has what a judge asks by."""
+        able = self.constitution.having(self.constitution.judged_by)
         keys = (repr((pair.prompt, *sorted((pair.first, pair.second)))) for pair in pairs)
         return [draw(able, self.seed, key) for key in keys]
 
@@ -119,6 +154,23 @@ class PrincipleJudge:
         return [ruling.turned() if i in flipped else ruling for i, ruling in enumerate(rulings)]
 
     def _ruled(self, pairs: Sequence[Pair], principles: Sequence[Principle]) -> list[Ruling]:
+        verdicts = self.constitution.verdicts
+        return self._singly(pairs, principles, verdicts) if verdicts else self._in_both_orders(pairs, principles)
+
+    def _singly(self, pairs: Sequence[Pair], principles: Sequence[Principle], verdicts: Verdicts) -> list[Ruling]:
+        asked = [
+            self.constitution.about(pair.prompt, response, principle.critique)
+            for pair, principle in zip(pairs, principles, strict=True)
+            for response in (pair.first, pair.second)
+        ]
+        p_fault, by = begun(self.policy, asked, verdicts, self.votes, self.seed)
+        found = [Faults(float(first), float(second)) for first, second in p_fault.reshape(-1, 2)]
+        return [
+            Ruling(principle.id, Verdict(faults.p_first, faults.p_first), by, faults=faults)
+            for principle, faults in zip(principles, found, strict=True)
+        ]
+
+    def _in_both_orders(self, pairs: Sequence[Pair], principles: Sequence[Principle]) -> list[Ruling]:
         shown = zip([*pairs, *map(turned, pairs)], [*principles, *principles], strict=True)
         questions = [self.question(pair, principle) for pair, principle in shown]
         thoughts = self._thoughts(questions) if self.reasoning else {}
@@ -165,9 +217,9 @@ class PrincipleJudge:
         return user(f"{rule}\n\n{constitution.compared(principle, *blocks)}")
 
     def preferences(self, pairs: Sequence[Pair], rulings: Sequence[Ruling]) -> list[Preference]:
-        """The labels as records, each with its principle, what each order said, and what it was read from.
+        """The labels as records, each with its principle, what was said of it, and what that was read from.
 
-        Pairs of which the judge said nothing are left out: abstentions, and those whose two orders cancel out.
+        Pairs of which the judge said nothing are left out: abstentions, and those of which neither comes out ahead.
         """
         labels = self.labels(rulings)
         return [
@@ -185,13 +237,13 @@ def probabilities(rulings: Sequence[Ruling]) -> Floats:
 def notes(rulings: Sequence[Ruling]) -> list[str]:
     """What a user should know of these rulings: what was left out, and whether the judge goes by place."""
     p, n = probabilities(rulings), len(rulings)
-    silent, cancelled = int(np.isnan(p).sum()), int((np.abs(p - 0.5) <= TIED).sum())
+    silent, level = int(np.isnan(p).sum()), int((np.abs(p - 0.5) <= TIED).sum())
     found = []
     if silent:
         found.append(f"the judge abstained on {silent:,} of {n:,} pairs, where it wasn't asked or wasn't to be read")
-    if cancelled:
-        found.append(f"on {cancelled:,} of {n:,} pairs the two orders cancel out, which says nothing")
-    if silent < n:
+    if level:
+        found.append(f"on {level:,} of {n:,} pairs neither response comes out ahead, which says nothing")
+    if silent < n and not any(ruling.faults for ruling in rulings):
         bias = position_bias([ruling.verdict for ruling in rulings])
         if abs(bias.value) > 0.5 and (bias.low > 0 or bias.high < 0):
             place = "first" if bias.value > 0 else "second"
@@ -209,6 +261,6 @@ def _thinking(question: Prompt) -> Prompt:
 
 
 def _told(ruling: Ruling) -> dict[str, object]:
-    forward, backward = ruling.verdict
-    told = {"principle": ruling.principle, "forward": forward, "backward": backward, "by": ruling.by}
+    said = ruling.faults or ruling.verdict
+    told = {"principle": ruling.principle, **said._asdict(), "by": ruling.by}
     return told | ({"reasoning": list(ruling.reasoning)} if ruling.reasoning else {})

@@ -13,8 +13,8 @@ from ..errors import InputError, Unsupported
 from ..feedback.constitution import Constitution
 from ..feedback.judge import Verdict, position_bias
 from ..feedback.judge_quality import INJECTION, Flips, Injection, flips, judge_quality
+from ..feedback.principle_judge import Faults, PrincipleJudge, Ruling, clamped, hard, notes, soft
 from ..feedback.principle_judge import Label as Shape
-from ..feedback.principle_judge import PrincipleJudge, Ruling, clamped, hard, notes, soft
 from ..files import read_jsonl, write_jsonl
 from ..maths.stats import Estimate
 from ..models.endpoint import CHARACTERS_PER_TOKEN, EndpointPolicy, Forecast
@@ -109,6 +109,7 @@ def _row(pair: Pair, ruling: Ruling, label: float) -> dict[str, Any]:
         "p_first": None if math.isnan(label) else float(label),
         "by": ruling.by,
         "reasoning": list(ruling.reasoning),
+        "faults": [None if math.isnan(fault) else fault for fault in ruling.faults] if ruling.faults else None,
     }
 
 
@@ -117,9 +118,14 @@ def read_rulings(file: Path) -> list[tuple[Pair, Ruling]]:
     read = []
     for row in read_jsonl(file):
         pair = Pair(tuple(Message(**message) for message in row["prompt"]), row["first"], row["second"])
-        verdict = Verdict(*(math.nan if row[key] is None else row[key] for key in ("forward", "backward")))
-        read.append((pair, Ruling(row["principle"], verdict, row["by"], tuple(row["reasoning"]))))
+        verdict = Verdict(*map(_number, (row["forward"], row["backward"])))
+        faults = Faults(*map(_number, row["faults"])) if row["faults"] else None
+        read.append((pair, Ruling(row["principle"], verdict, row["by"], tuple(row["reasoning"]), faults)))
     return read
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def measure_judge(
@@ -131,7 +137,8 @@ def measure_judge(
 ) -> None:
     """The stage `judge`: rows of evals.json on how far the judge is right by gold, goes by place, obeys what it reads.
 
-    Without gold the last two alone. Gold is read here, and never by the judge.
+    Without gold the last two alone; a judge that is shown one response at a time goes by no place. Gold is read here,
+    and never by the judge.
     """
     if run.stage_done(STAGE):
         return
@@ -171,7 +178,8 @@ def _against_gold(judge: PrincipleJudge, pairs: Sequence[Pair], gold: Scorer, ki
 def _without_gold(judge: PrincipleJudge, pairs: Sequence[Pair], rulings: Sequence[Ruling]) -> Found:
     if all(math.isnan(ruling.p_first) for ruling in rulings):
         return {}
-    found: Found = {("judge_position_bias", None): position_bias([ruling.verdict for ruling in rulings])}
+    verdicts = [ruling.verdict for ruling in rulings]
+    found: Found = {("judge_position_bias", None): None if judge.singly else position_bias(verdicts)}
     return found | _flips(flips(judge, pairs, rulings, INJECTION))
 
 

@@ -62,7 +62,7 @@ def open_material(recipe: Recipe, run: Run) -> Material:
     if recipe.cai.critiques:
         constitution.having("critique", "revision")
     constitution.having("revision")
-    constitution.having("comparison")
+    constitution.having(constitution.judged_by)
     known = run.state.setdefault("constitution", {"name": constitution.name, "hash": constitution.hash})
     if known["hash"] != constitution.hash:
         raise InputError(
