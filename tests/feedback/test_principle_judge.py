@@ -14,7 +14,8 @@ from gyrocompass.errors import InputError, Unsupported
 from gyrocompass.feedback.choice import ALONE
 from gyrocompass.feedback.constitution import Constitution, Principle, Verdicts
 from gyrocompass.feedback.judge import Verdict, position_bias
-from gyrocompass.feedback.principle_judge import THINK, Faults, PrincipleJudge, Ruling, clamped, hard, notes, soft
+from gyrocompass.feedback.principle_judge import THINK, PrincipleJudge, less_at_fault
+from gyrocompass.feedback.rulings import Alone, Ruling, clamped, hard, notes, soft
 from gyrocompass.models.policy import LocalPolicy
 from gyrocompass.protocols import Judge, Pair
 from gyrocompass.records import Message, user
@@ -305,14 +306,14 @@ def test_each_response_is_criticised_on_its_own_by_hand():
     policy = Finding()
     judge = PrincipleJudge(policy, SINGLY)
     (ruling,) = judge.judged([Pair(user("q"), "bad", "bad bad bad")])
-    assert ruling.faults == pytest.approx((0.731059, 0.952574), abs=1e-6)
+    assert ruling.alone == pytest.approx((0.731059, 0.952574), abs=1e-6)
     assert ruling.p_first == pytest.approx(0.880797, abs=1e-6)
     assert (ruling.principle, ruling.by) == ("critic", "log-probabilities")
     assert policy.asked[0] == (
         Message("system", "Be strict."), *user("q"), Message("assistant", "bad"), *user("What is unkind?")
     )  # fmt: skip
     (record,) = judge.preferences([Pair(user("q"), "bad", "bad bad bad")], [ruling])
-    assert record.meta == {"principle": "critic", "first": ruling.faults.first, "second": ruling.faults.second,
+    assert record.meta == {"principle": "critic", "first": ruling.alone.first, "second": ruling.alone.second,
                            "by": "log-probabilities"}  # fmt: skip
     assert record.p_first == ruling.p_first
 
@@ -341,7 +342,7 @@ def test_votes_on_a_fault_have_half_a_vote_on_either_side():
     judge = PrincipleJudge(Voting(None), SINGLY, votes=4)
     judge.policy.sample = Finding().sample
     (ruling,) = judge.judged([Pair(user("q"), "bad", "fine")])
-    assert ruling.faults == pytest.approx((0.875, 0.125))
+    assert ruling.alone == pytest.approx((0.875, 0.125))
     assert ruling.p_first == pytest.approx(0.02)
     assert ruling.by == "votes"
     judge.policy.sample = lambda prompts, n=1, *, seed=0: [["Nobody knows"] * n for _ in prompts]
@@ -349,10 +350,10 @@ def test_votes_on_a_fault_have_half_a_vote_on_either_side():
 
 
 def test_certainty_on_both_sides_is_a_tie_and_silence_an_abstention():
-    assert Faults(1.0, 1.0).p_first == 0.5
-    assert Faults(0.0, 1.0).p_first == pytest.approx(1.0)
-    assert math.isnan(Faults(NAN, 0.5).p_first)
-    assert Ruling("a", Verdict(0.2, 0.2), "votes", faults=Faults(0.8, 0.5)).turned().faults == Faults(0.5, 0.8)
+    assert less_at_fault(1.0, 1.0) == 0.5
+    assert less_at_fault(0.0, 1.0) == pytest.approx(1.0)
+    assert math.isnan(less_at_fault(NAN, 0.5))
+    assert Ruling("a", Verdict(0.2, 0.2), "votes", alone=Alone(0.8, 0.5)).turned().alone == Alone(0.5, 0.8)
 
 
 def test_reasoning_has_no_place_before_a_critique_s_first_word():
