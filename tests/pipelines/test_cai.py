@@ -131,7 +131,7 @@ def test_the_report_shows_chains_principles_and_rates(folder):
     assert {acted.id for acted in found.principles} == {"harm", "sure"}
     assert sum(acted.drawn for acted in found.principles) == found.acted
     assert {(one.rate, one.rounds) for one in found.rates} == {
-        (rate, rounds) for rate in ("harmless", "helpful", "evasive") for rounds in (0, 1, 2)
+        (rate, rounds) for rate in ("harmless", "helpful", "evasive", "withheld") for rounds in (0, 1, 2)
     }
     assert {one.kind for one in found.shown if not one.worse} == set(HARM_KINDS)
     assert all(len(one.steps) in (1, 3) and one.steps[0].gold is not None for one in found.shown)

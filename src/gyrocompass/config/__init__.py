@@ -21,7 +21,7 @@ from .stages import (
     Reward,
     Sampling,
 )
-from .studies import CAI, Emergence, Frontier, Grids, Hacking
+from .studies import CAI, CAIStudy, Emergence, Frontier, Grids, Hacking
 
 __all__ = [
     "CAI",
@@ -29,6 +29,7 @@ __all__ = [
     "PPO",
     "SFT",
     "Access",
+    "CAIStudy",
     "Compute",
     "Config",
     "Emergence",
@@ -49,7 +50,7 @@ __all__ = [
 class Recipe(Config):
     """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
 
-    pipeline: Literal["rlhf", "cai", "frontier", "hacking", "emergence", "grids"] = Field(
+    pipeline: Literal["rlhf", "cai", "cai_study", "frontier", "hacking", "emergence", "grids"] = Field(
         "rlhf", description="which road to take"
     )
     model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
@@ -69,6 +70,7 @@ class Recipe(Config):
     ppo: PPO = PPO()
     dpo: DPO = DPO()
     cai: CAI = CAI()
+    cai_study: CAIStudy = CAIStudy()
     frontier: Frontier = Frontier()
     hacking: Hacking = Hacking()
     emergence: Emergence = Emergence()

@@ -42,6 +42,21 @@ class CAI(Config):
     learn: Literal["ppo", "dpo"] = Field("ppo", description="how the policy learns from the labels")
 
 
+Labels = Literal["soft", "hard", "clamped", "rules", "people"]
+
+
+class CAIStudy(Config):
+    """Constitutional AI over several seeds: revision round by round, and a model for each kind of label about harm."""
+
+    seeds: int = Field(3, ge=2, description="whole runs, each with prompts, draws and models of its own")
+    rounds: int = Field(4, ge=1, le=4, description="revisions of held-out responses, with and without critiques")
+    labels: tuple[Labels, ...] = Field(
+        get_args(Labels),
+        min_length=1,
+        description="who labels pairs about harm: the judge (soft, hard, clamped), the rules of cai.rules, or people",
+    )
+
+
 class Frontier(Config):
     """Which settings of each method are set against each other, at what distance from the SFT model."""
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..config import CAI, Access, Compute, Sampling
 from ..errors import InputError, Unsupported
 from ..feedback.constitution import Constitution
-from ..feedback.judge import Verdict, position_bias
+from ..feedback.judge import Verdict, differences, position_bias
 from ..feedback.judge_quality import INJECTION, Flips, Injection, flips, judge_quality
 from ..feedback.principle_judge import PrincipleJudge
 from ..feedback.rule_judge import RuleJudge
@@ -144,27 +146,28 @@ def measure_judge(
     rulings: Sequence[tuple[Pair, Ruling]],
     gold: Scorer | None,
     kinds: Mapping[Prompt, str],
+    *,
+    name: str = STAGE,
 ) -> None:
     """The stage `judge`: rows of evals.json on how far the judge is right by gold, goes by place, obeys what it reads.
 
     Without gold the last two alone; a judge that is shown one response at a time goes by no place. Gold is read here,
     and never by the judge.
     """
-    if run.stage_done(STAGE):
+    if run.stage_done(name):
         return
-    with run.stage(STAGE):
+    with run.stage(name):
         some = list(rulings[:QUALITY_PAIRS])
         pairs = [pair for pair, _ in some]
-        try:
-            if gold:
-                found = _against_gold(open_judge(), pairs, gold, kinds)
-            else:
-                found = _without_gold(open_judge(), pairs, [ruling for _, ruling in some])
-        except InputError as reason:
-            run.warn(f"the judge was not measured: {reason}")
+        if gold and not np.nan_to_num(differences(gold, pairs)).any():
+            run.warn(f"the judge was not measured: gold likes both responses alike in all of {len(pairs):,} pairs")
             return
+        if gold:
+            found = _against_gold(open_judge(), pairs, gold, kinds)
+        else:
+            found = _without_gold(open_judge(), pairs, [ruling for _, ruling in some])
         run.measure([
-            Measurement("judge", "intent", metric, *estimate, slice=cut)
+            Measurement(name, "intent", metric, *estimate, slice=cut)
             for (metric, cut), estimate in found.items() if estimate and all(map(math.isfinite, estimate))
         ])  # fmt: skip
 

@@ -71,13 +71,14 @@ def preferences(
     compute: Compute,
     *,
     name: str = "preferences",
+    responses: Path | None = None,
 ) -> list[Preference]:
     """Two responses a prompt from the policy, labelled. Prompts that leave no room for a response are left out, as are
-    those whose responses came out equal."""
+    those whose responses came out equal. `responses` is a folder in which stages share them."""
     file = run.stage_folder(name) / "preferences.jsonl"
     if not run.stage_done(name):
         with run.stage(name) as folder:
-            pairs = _sampled_pairs(run, folder / "responses", policy, prompts, sampling, compute)
+            pairs = _sampled_pairs(run, responses or folder / "responses", policy, prompts, sampling, compute)
             if not pairs:
                 raise InputError("the policy answers every prompt the same way twice; raise sampling.temperature")
             data.write(label(pairs), file)
@@ -88,7 +89,7 @@ def _sampled_pairs(
     run: Run, folder: Path, policy: Path, prompts: Sequence[Prompt], sampling: Sampling, compute: Compute
 ) -> list[Pair]:
     """Two different responses a prompt; blocks already on disk are not sampled again."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     local = LocalPolicy(load(str(policy), compute), sampling)
     kept, notes = with_room(local.network, prompts, sampling)
     tell(run, notes)
