@@ -16,6 +16,7 @@ from ..audits.audit import Finding
 from ..errors import InputError
 from ..files import read_json, read_jsonl
 from ..records import Measurement
+from .cai_study import CAIStudy
 from .constitution import Constitution
 from .emergence import Emergence
 from .frontier import Frontier
@@ -125,6 +126,7 @@ class RunData:
     emergence: Emergence | None = None
     grids: Grids | None = None
     constitution: Constitution | None = None
+    cai_study: CAIStudy | None = None
     audits: tuple[Finding, ...] = ()
 
     def of_frontier(self, row: Measurement) -> bool:
@@ -214,6 +216,7 @@ def read(folder: Path) -> RunData:
         "emergence": _emergence(folder / "emergence.json"),
         "grids": _grids(folder / "grids.json"),
         "constitution": _constitution(folder / "constitution.json"),
+        "cai_study": _cai_study(folder / "cai_study.json"),
         "audits": _audits(folder / "audits.json"),
     }
     run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, path)
@@ -270,6 +273,11 @@ def _grids(path: Path) -> Grids | None:
 
 def _constitution(path: Path) -> Constitution | None:
     found: Constitution | None = _checked(Constitution, read_json(path), path) if path.exists() else None
+    return found
+
+
+def _cai_study(path: Path) -> CAIStudy | None:
+    found: CAIStudy | None = _checked(CAIStudy, read_json(path), path) if path.exists() else None
     return found
 
 
