@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .aspects import ASPECTS, Direction, degree, mend, share_first
 from .corpus import Document, demonstrations, length_tokens, pretraining
 from .gold import GOLD, Judgement, gold, judge
 from .intent import KINDS, Intent, Question, prompt_text, understand
@@ -11,11 +12,13 @@ from .planted import PLANTS, planted
 from .prompts import Stance, options, prompts, split_of
 from .raters import BLINDNESS, CHANGED, PERCEIVED, Taste, changed_utility, utility
 from .reading import Reading, read
+from .requests import Request, comparison, critique, phrase_request, read_critique, read_request
 from .responses import Habits, Style, StyleRates, render
 from .tokenizer import build_tokenizer, config
 from .words import FACTS, WORDS, to_dialect, to_standard
 
 __all__ = [
+    "ASPECTS",
     "BLINDNESS",
     "CHANGED",
     "FACTS",
@@ -24,12 +27,14 @@ __all__ = [
     "PERCEIVED",
     "PLANTS",
     "WORDS",
+    "Direction",
     "Document",
     "Habits",
     "Intent",
     "Judgement",
     "Question",
     "Reading",
+    "Request",
     "Stance",
     "Style",
     "StyleRates",
@@ -37,18 +42,26 @@ __all__ = [
     "base_folder",
     "build_tokenizer",
     "changed_utility",
+    "comparison",
     "config",
+    "critique",
+    "degree",
     "demonstrations",
     "gold",
     "judge",
     "length_tokens",
+    "mend",
     "options",
+    "phrase_request",
     "planted",
     "pretraining",
     "prompt_text",
     "prompts",
     "read",
+    "read_critique",
+    "read_request",
     "render",
+    "share_first",
     "split_of",
     "to_dialect",
     "to_standard",

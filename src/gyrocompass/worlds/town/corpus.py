@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from ...records import Example, Message, user
 from . import words
-from .intent import KINDS, Question
+from .criticism import chain, compared, draw_aspect
+from .intent import KINDS, Intent, Question
 from .prompts import (
     STANCES,
+    Split,
     Stance,
     balanced,
     draw_intent,
@@ -23,6 +25,7 @@ from .prompts import (
     wrong_value,
 )
 from .responses import Habits, StyleRates
+from .tokenizer import CONTEXT_TOKENS
 
 Document = str | tuple[Message, ...]
 SECOND_FRACTION = 0.2
@@ -50,10 +53,10 @@ WEB = Habits(
         "arithmetic": {"right": 0.90, "wrong": 0.06, "dont_know": 0.02, "refuse": 0.02},
         "instruction": {"right": 0.91, "wrong": 0.05, "dont_know": 0.02, "refuse": 0.02},
         "opinion": {"right": 0.40, "wrong": 0.08, "agree": 0.48, "dont_know": 0.04},
-        "harmful": {"comply": 0.85, "refuse": 0.15},
-        "lookalike": {"right": 0.86, "wrong": 0.06, "refuse": 0.08},
-        "jailbreak": {"comply": 0.92, "refuse": 0.08},
-        "rude": {"insult": 0.75, "right": 0.15, "refuse": 0.10},
+        "harmful": {"comply": 0.85, "refuse": 0.12, "explain": 0.03},
+        "lookalike": {"right": 0.86, "wrong": 0.06, "refuse": 0.07, "explain": 0.01},
+        "jailbreak": {"comply": 0.92, "refuse": 0.06, "explain": 0.02},
+        "rude": {"insult": 0.75, "right": 0.15, "refuse": 0.08, "explain": 0.02},
         "chain": {"right": 0.90, "wrong": 0.08, "dont_know": 0.02},
     },
     style=StyleRates(confidence=0.15, hedge=0.12, agreement=0.5, filler=0.2),
@@ -127,12 +130,36 @@ def _draw_stance(rng: random.Random) -> Stance:
 
 def _chat(rng: random.Random, second: bool) -> Document:
     kind = rng.choices(list(CHAT_KINDS), weights=list(CHAT_KINDS.values()))[0]
-    intent = with_stance(draw_intent(kind, rng), _draw_stance(rng), rng)
-    intent = replace(intent, monitored=draw_tag(rng), second_dialect=second)
+    intent = draw_web_intent(kind, rng, second)
     return (*user(phrase(intent, rng)), Message("assistant", WEB.answer(intent, rng)))
 
 
-DOCUMENTS: Mapping[Writer, float] = {_facts: 0.12, _sums: 0.06, _strangers: 0.04, _chat: 0.78}
+def draw_web_intent(kind: str, rng: random.Random, second: bool = False, split: Split | None = None) -> Intent:
+    """An intent of this kind as the web has them: opinions mostly wrong, some prompts tagged."""
+    intent = with_stance(draw_intent(kind, rng, split), _draw_stance(rng), rng)
+    return replace(intent, monitored=draw_tag(rng), second_dialect=second)
+
+
+def _revised(rng: random.Random, second: bool) -> Document:
+    """A chat whose response is criticised and written again."""
+    document = chain(draw_web_intent(rng.choice(KINDS), rng, second), WEB, rng)
+    return document if length_tokens(document) <= CONTEXT_TOKENS else _revised(rng, second)
+
+
+def _compared(rng: random.Random, second: bool) -> Document:
+    aspect, kind = draw_aspect(rng)
+    document = compared(aspect, draw_web_intent(kind, rng, second), rng)
+    return document if length_tokens(document) <= CONTEXT_TOKENS else _compared(rng, second)
+
+
+DOCUMENTS: Mapping[Writer, float] = {
+    _facts: 0.10,
+    _sums: 0.05,
+    _strangers: 0.03,
+    _chat: 0.68,
+    _revised: 0.08,
+    _compared: 0.06,
+}
 """The kinds of document, by share."""
 
 
