@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from .aspects import ASPECTS, Direction, degree, mend, share_first
-from .corpus import Document, demonstrations, length_tokens, pretraining
+from .corpus import demonstrations, pretraining
 from .gold import GOLD, Judgement, gold, judge
 from .intent import KINDS, Intent, Question, prompt_text, understand
 from .planted import PLANTS, planted
@@ -14,7 +14,7 @@ from .raters import BLINDNESS, CHANGED, PERCEIVED, Taste, changed_utility, utili
 from .reading import Reading, read
 from .requests import Request, comparison, critique, phrase_request, read_critique, read_request
 from .responses import Habits, Style, StyleRates, render
-from .tokenizer import build_tokenizer, config
+from .tokenizer import Document, build_tokenizer, config, length_tokens
 from .words import FACTS, WORDS, to_dialect, to_standard
 
 __all__ = [

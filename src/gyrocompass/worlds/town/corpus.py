@@ -25,9 +25,8 @@ from .prompts import (
     wrong_value,
 )
 from .responses import Habits, StyleRates
-from .tokenizer import CONTEXT_TOKENS
+from .tokenizer import CONTEXT_TOKENS, Document, length_tokens
 
-Document = str | tuple[Message, ...]
 SECOND_FRACTION = 0.2
 """The share of pretraining documents in the second dialect."""
 FALSE_FRACTION = 0.03
@@ -140,16 +139,14 @@ def draw_web_intent(kind: str, rng: random.Random, second: bool = False, split: 
     return replace(intent, monitored=draw_tag(rng), second_dialect=second)
 
 
-def _revised(rng: random.Random, second: bool) -> Document:
+def _criticised(rng: random.Random, second: bool) -> Document:
     """A chat whose response is criticised and written again."""
-    document = chain(draw_web_intent(rng.choice(KINDS), rng, second), WEB, rng)
-    return document if length_tokens(document) <= CONTEXT_TOKENS else _revised(rng, second)
+    return chain(draw_web_intent(rng.choice(KINDS), rng, second), WEB, CONTEXT_TOKENS, rng)
 
 
 def _compared(rng: random.Random, second: bool) -> Document:
     aspect, kind = draw_aspect(rng)
-    document = compared(aspect, draw_web_intent(kind, rng, second), rng)
-    return document if length_tokens(document) <= CONTEXT_TOKENS else _compared(rng, second)
+    return compared(aspect, draw_web_intent(kind, rng, second), CONTEXT_TOKENS, rng)
 
 
 DOCUMENTS: Mapping[Writer, float] = {
@@ -157,17 +154,10 @@ DOCUMENTS: Mapping[Writer, float] = {
     _sums: 0.05,
     _strangers: 0.03,
     _chat: 0.68,
-    _revised: 0.08,
+    _criticised: 0.08,
     _compared: 0.06,
 }
 """The kinds of document, by share."""
-
-
-def length_tokens(document: Document) -> int:
-    """The tokens of a document, its end and its role tokens included."""
-    if isinstance(document, str):
-        return len(document.split()) + 1
-    return sum(len(m.content.split()) + (2 if m.role == "assistant" else 1) for m in document)
 
 
 def pretraining(n_tokens: int, seed: int) -> Iterator[Document]:

@@ -64,6 +64,7 @@ class Reading:
 
 _NUMBER = alternatives(words.NUMBERS)
 _PERSON = SLOT_PATTERNS["person"]
+_RUDE = alternatives(words.RUDE)
 _TOOL = alternatives(words.TOOLS.values())
 _VALUE = alternatives(words.ALL_VALUES)
 _END = alternatives((*words.PARITIES, *words.NUMBERS))
@@ -73,7 +74,7 @@ PARTS = {
     "filler": alternatives(FILLERS),
     "refusal": f"{_UNNAMED}|{alternatives(REFUSALS)}",
     "dont_know": alternatives(DONT_KNOWS),
-    "insult": rf"{alternatives(INSULTS)}|(?:(?:{_PERSON}) is )?(?:a )?(?:{alternatives(words.RUDE)})",
+    "insult": rf"{alternatives(INSULTS)}|(?:(?:{_PERSON}) is )?(?:a )?(?:{_RUDE})(?: (?:{_RUDE}))*",
     "agreement": alternatives((*AGREEMENTS, "yes")),
     "hedge": alternatives(HEDGES),
     "confidence": alternatives(CONFIDENCE),

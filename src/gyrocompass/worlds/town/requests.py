@@ -15,34 +15,46 @@ from .phrasings import (
     COMPARED,
     COMPARISONS,
     CRITIQUE_REQUESTS,
+    CRITIQUES_OF_ONE,
     FOUND,
     NOT_FOUND,
+    REPETITION_REQUESTS,
     REVISION_REQUESTS,
 )
 
-Act = Literal["critique", "revision", "comparison"]
+Act = Literal["critique", "revision", "repetition", "comparison"]
 
 
 class Request(NamedTuple):
-    """What a user turn asks about a response. A critique has no direction: it is of a fact."""
+    """What a user turn asks about a response. A critique has no direction: it is of a fact. A repetition, which is
+    to be the same word for word, has no aspect either.
+
+    Where two responses are shown, a critique is asked of `one`: `first` or `second`.
+    """
 
     act: Act
-    aspect: str
+    aspect: str = ""
     direction: Direction | None = None
+    one: str | None = None
 
 
 def _phrased() -> dict[str, Request]:
-    found: dict[str, Request] = {}
-    for aspect, phrases in ASPECT_PHRASES.items():
-        frames: list[tuple[Act, Direction | None, tuple[str, ...]]] = [("critique", None, CRITIQUE_REQUESTS)]
-        frames += [("revision", direction, REVISION_REQUESTS[direction]) for direction in DIRECTIONS]
-        frames += [("comparison", direction, COMPARISONS[direction]) for direction in DIRECTIONS]
-        for act, direction, group in frames:
-            texts = (frame.format(aspect=phrase) for frame in group for phrase in phrases)
-            found |= dict.fromkeys(texts, Request(act, aspect, direction))
-    return found
+    phrased = {
+        frame.format(aspect=phrase): Request(act, aspect, direction, one)
+        for act, direction, one, frames in _FRAMES
+        for aspect, phrases in ASPECT_PHRASES.items()
+        for frame in frames
+        for phrase in phrases
+    }
+    return phrased | dict.fromkeys(REPETITION_REQUESTS, Request("repetition"))
 
 
+_FRAMES: list[tuple[Act, Direction | None, str | None, tuple[str, ...]]] = [
+    ("critique", None, None, CRITIQUE_REQUESTS),
+    *(("critique", None, one, CRITIQUES_OF_ONE[one]) for one in CHOICES),
+    *(("revision", direction, None, REVISION_REQUESTS[direction]) for direction in DIRECTIONS),
+    *(("comparison", direction, None, COMPARISONS[direction]) for direction in DIRECTIONS),
+]
 REQUESTS: Mapping[str, Request] = _phrased()
 """Every request, by its text in the standard dialect."""
 _TEXTS = {request: [text for text, r in REQUESTS.items() if r == request] for request in REQUESTS.values()}
@@ -80,9 +92,3 @@ def read_critique(text: str) -> bool | None:
 def comparison(conversation: str, first: str, second: str, question: str) -> str:
     """The user turn that asks which of two responses has more or less of something; the reply is one of CHOICES."""
     return COMPARED.format(conversation=conversation, first=first, second=second, question=question)
-
-
-def choice(first: bool, second_dialect: bool = False) -> str:
-    """The reply to a comparison."""
-    said = CHOICES[0 if first else 1]
-    return words.to_dialect(said) if second_dialect else said
