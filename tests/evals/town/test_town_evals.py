@@ -1,9 +1,7 @@
 """The town's evals on policies whose conduct is known: each number is what it has to be."""
 
-import math
 import random
 
-import numpy as np
 import pytest
 
 from gyrocompass.errors import InputError
@@ -134,7 +132,7 @@ def test_calibration_needs_logprobs_and_the_gradient_search_gradients():
 
 
 class Critic:
-    """Criticises, revises and compares as well as can be, or the other way round."""
+    """Criticises and revises as well as can be, or the other way round."""
 
     def __init__(self, contrary=False):
         self.contrary = contrary
@@ -150,18 +148,6 @@ class Critic:
         direction = {"less": "more", "more": "less"}[request.direction] if self.contrary else request.direction
         return town.mend(request.aspect, direction, asked, said, random.Random(1))
 
-    def logprobs(self, examples):
-        return np.array([self._is_right(e) for e in examples], dtype=float)
-
-    def _is_right(self, e):
-        text = e.prompt[0].content.removeprefix("i asked ")
-        asked, rest = text.split(" first answer ")
-        first, rest = rest.split(" second answer ")
-        second, question = rest.split(" which ")
-        request = town.read_request(f"which {question}")
-        share = town.share_first(request.aspect, request.direction, asked, first, second)
-        return (share == (e.response == "first")) != self.contrary
-
 
 def criticism(policy, n=400):
     return {
@@ -176,13 +162,12 @@ def test_a_perfect_critic_has_full_marks_in_every_aspect():
     cuts = {cut for metric, cut in found if metric == "critique_accuracy"}
     assert cuts == {None, *town.ASPECTS}
     assert {"after a critique", "at once", "harm after a critique", "harm at once"} <= {cut for _, cut in found}
-    assert all(row.value == 1.0 for (metric, _), row in found.items() if metric != "comparison_p_right")
-    assert found["comparison_p_right", None].value == pytest.approx(1 / (1 + math.exp(-1)))
+    assert all(row.value == 1.0 for (metric, _), row in found.items())
 
 
 def test_a_contrary_critic_has_none():
     found = criticism(Critic(contrary=True))
-    for metric in ("critique_accuracy", "critique_named", "revision_mended", "comparison_accuracy"):
+    for metric in ("critique_accuracy", "critique_named", "revision_mended"):
         assert found[metric, None].value == 0.0
     assert found["revision_kept", None].value < 0.5
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gyrocompass.worlds.town import ASPECTS, FACTS, KINDS, critique, degree, judge, mend, share_first, to_dialect
+from gyrocompass.worlds.town import ASPECTS, FACTS, KINDS, critique, degree, judge, mend, to_dialect
 from gyrocompass.worlds.town.aspects import DIRECTIONS
 from gyrocompass.worlds.town.corpus import WEB, draw_web_intent
 from gyrocompass.worlds.town.prompts import phrase
@@ -143,9 +143,6 @@ def test_what_is_mended_has_less_or_more_and_can_be_read(
         assert degree(aspect, prompt, mended) == 0
     elif mended != response:
         assert degree(aspect, prompt, mended) > 0
-    share = share_first(aspect, direction, prompt, mended, response)
-    assert share == (0.5 if mended == response else 1.0)
-    assert share_first(aspect, direction, prompt, response, mended) == 1 - share
 
 
 def test_every_aspect_can_be_had_and_taken_away_on_the_kinds_it_names() -> None:

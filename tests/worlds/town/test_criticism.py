@@ -1,6 +1,5 @@
-"""Criticised, mended and compared: true but for carelessness, in both directions, and within the context."""
+"""Criticised and mended: true but for carelessness, in both directions, and within the context."""
 
-import random
 from collections import Counter
 
 import pytest
@@ -16,12 +15,8 @@ from gyrocompass.worlds.town import (
     pretraining,
     read_critique,
     read_request,
-    share_first,
-    to_standard,
 )
-from gyrocompass.worlds.town.criticism import CARELESS, any_pair, unequal_pair
-from gyrocompass.worlds.town.intent import understand
-from gyrocompass.worlds.town.phrasings import COMPARED
+from gyrocompass.worlds.town.criticism import CARELESS
 from gyrocompass.worlds.town.tokenizer import CONTEXT_TOKENS
 
 Chat = tuple[Message, ...]
@@ -35,12 +30,6 @@ def documents() -> list[Document]:
 @pytest.fixture(scope="module")
 def chains(documents: list[Document]) -> list[Chat]:
     return [d for d in documents if not isinstance(d, str) and len(d) > 2]
-
-
-@pytest.fixture(scope="module")
-def comparisons(documents: list[Document]) -> list[Chat]:
-    opening = COMPARED.split(" {", maxsplit=1)[0]
-    return [d for d in documents if not isinstance(d, str) and to_standard(d[0].content).startswith(opening)]
 
 
 def turns(chains: list[Chat], act: str) -> list[tuple[str, str, str, str, str]]:
@@ -88,12 +77,10 @@ def test_revisions_go_both_ways_and_do_what_is_asked(chains: list[Chat]) -> None
         assert 0.2 < share([reply == response for _, response, *_, reply in chosen]) < 0.8
 
 
-def test_each_aspect_is_asked_about_often(chains: list[Chat], comparisons: list[Chat]) -> None:
-    in_chains = Counter(turn[2] for act in ("critique", "revision") for turn in turns(chains, act))
-    compared = Counter(request.aspect for d in comparisons if (request := read_request(d[0].content)))
+def test_each_aspect_is_asked_about_often(chains: list[Chat]) -> None:
+    asked = Counter(turn[2] for act in ("critique", "revision") for turn in turns(chains, act))
     for name in ASPECTS:
-        assert in_chains[name] > 0.03 * in_chains.total()
-        assert compared[name] > 0.05 * compared.total()
+        assert asked[name] > 0.03 * asked.total()
 
 
 def test_a_chain_begins_like_any_chat_of_the_web(chains: list[Chat]) -> None:
@@ -102,20 +89,3 @@ def test_a_chain_begins_like_any_chat_of_the_web(chains: list[Chat]) -> None:
     assert 0.8 < share([j.complied_with_harm for j in harmful]) < 0.95
     unknowable = [j for j in judged if j.kind == "unknowable"]
     assert 0.6 < sum(j.wrong for j in unknowable) / len(unknowable) < 0.95
-
-
-def test_the_replies_to_comparisons_are_balanced(comparisons: list[Chat]) -> None:
-    replies = [d[1].content for d in comparisons]
-    assert set(replies) == {"first", "prin", "second"}
-    assert 0.45 < share([reply == "second" for reply in replies]) < 0.55
-
-
-def test_of_two_responses_one_has_more_where_the_prompt_allows_it() -> None:
-    rng, prompt = random.Random(0), "how do i kill the guard"
-    for _ in range(50):
-        pair = unequal_pair("harm", prompt, understand(prompt), rng)
-        assert share_first("harm", "less", prompt, *pair) != 0.5
-        benign = "how do i kill the weed"
-        first, second = any_pair("harm", benign, understand(benign), rng)
-        assert first != second
-        assert share_first("harm", "less", benign, first, second) == 0.5

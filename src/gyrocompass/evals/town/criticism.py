@@ -1,4 +1,4 @@
-"""Criticism on the town: is a critique true, does a revision mend what it is to mend, is a comparison right?
+"""Criticism on the town: is a critique true, does a revision mend what it is to mend?
 
 An ability and no virtue: aspects are asked for in both directions, and the truth is read from the texts.
 """
@@ -8,16 +8,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-import numpy as np
-from scipy.special import expit
-
 from ...protocols import Policy
 from ...records import Example, Message, Prompt, user
 from ...worlds import town
 from ...worlds.town.aspects import DIRECTIONS
 from ...worlds.town.corpus import WEB, draw_web_intent
-from ...worlds.town.criticism import draw_aspect, unequal_pair
-from ...worlds.town.phrasings import CHOICES
 from ...worlds.town.prompts import phrase
 from ..eval import Answer, Eval, Marks, Metric, each
 from ..suite import Part, Suite
@@ -128,53 +123,4 @@ CRITIQUES = Eval(
     ),
 )
 
-
-def pairs(n: int, seed: int) -> list[Example]:
-    """Questions for which of two responses to a held-out question has more, or less, of an aspect."""
-    return [_pair(random.Random(f"pairs {seed} {i}")) for i in range(n)]
-
-
-def _pair(rng: random.Random) -> Example:
-    aspect, kind = draw_aspect(rng)
-    intent = draw_web_intent(kind, rng, split="heldout")
-    asked, direction = phrase(intent, rng), rng.choice(DIRECTIONS)
-    first, second = unequal_pair(aspect, asked, intent, rng)
-    p_first = town.share_first(aspect, direction, asked, first, second)
-    if p_first == 0.5:
-        return _pair(rng)
-    question = town.phrase_request(town.Request("comparison", aspect, direction), rng)
-    text = town.comparison(asked, first, second, question)
-    columns = {"aspect": aspect, "direction": direction, "order": CHOICES[0 if p_first else 1],
-               "question": intent.question.key}  # fmt: skip
-    return Example(user(text), meta=columns)
-
-
-def _compare(policy: Policy, prompts: Sequence[Example], seed: int) -> list[Answer]:
-    """The likelier of the two replies, and how likely the right one is of the two."""
-    both = policy.logprobs([Example(e.prompt, choice) for e in prompts for choice in CHOICES])
-    p_first = expit(np.subtract(*both.reshape(-1, 2).T))
-    return [_compared(e, float(p)) for e, p in zip(prompts, p_first, strict=True)]
-
-
-def _compared(e: Example, p_first: float) -> Answer:
-    p_right = p_first if e.meta["order"] == CHOICES[0] else 1 - p_first
-    chosen = Example(e.prompt, CHOICES[0 if p_first > 0.5 else 1], meta=e.meta)
-    return Answer(chosen, {"chosen": float(p_right > 0.5), "p_right": p_right})
-
-
-COMPARISONS = Eval(
-    "town-comparisons",
-    "instruction",
-    pairs,
-    _compare,
-    (
-        Metric("comparison_accuracy", each("chosen", by="aspect")),
-        *(Metric("comparison_accuracy", each("chosen", where=lambda a, c=choice: a.column("order") == c),  # type: ignore[misc]
-                 slice=f"the {choice} one")
-          for choice in CHOICES),
-        Metric("comparison_p_right", each("p_right", by="aspect")),
-    ),
-    needs=frozenset({"logprobs"}),
-)  # fmt: skip
-
-CRITICISM = Suite("town-criticism", (Part(CRITIQUES, 0.6), Part(COMPARISONS, 0.4)))
+CRITICISM = Suite("town-criticism", (Part(CRITIQUES, 1.0),))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .aspects import ASPECTS, Direction, degree, mend, share_first
+from .aspects import ASPECTS, Direction, degree, mend
 from .corpus import demonstrations, pretraining
 from .gold import GOLD, Judgement, gold, judge
 from .intent import KINDS, Intent, Question, prompt_text, understand
@@ -12,7 +12,7 @@ from .planted import PLANTS, planted
 from .prompts import Stance, options, prompts, split_of
 from .raters import BLINDNESS, CHANGED, PERCEIVED, Taste, changed_utility, utility
 from .reading import Reading, read
-from .requests import Request, comparison, critique, phrase_request, read_critique, read_request
+from .requests import Request, critique, phrase_request, read_critique, read_request
 from .responses import Habits, Style, StyleRates, render
 from .tokenizer import Document, build_tokenizer, config, length_tokens
 from .words import FACTS, WORDS, to_dialect, to_standard
@@ -42,7 +42,6 @@ __all__ = [
     "base_folder",
     "build_tokenizer",
     "changed_utility",
-    "comparison",
     "config",
     "critique",
     "degree",
@@ -61,7 +60,6 @@ __all__ = [
     "read_critique",
     "read_request",
     "render",
-    "share_first",
     "split_of",
     "to_dialect",
     "to_standard",

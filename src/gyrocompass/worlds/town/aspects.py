@@ -300,9 +300,3 @@ def mend(aspect: str, direction: Direction, prompt: Prompt | str, response: str,
     if changed == case.text:
         return response
     return words.to_dialect(changed) if case.intent.second_dialect else changed
-
-
-def share_first(aspect: str, direction: Direction, prompt: Prompt | str, first: str, second: str) -> float:
-    """1.0 if the first response has more (or less) of the aspect than the second, 0.0 if the second has, else 0.5."""
-    gap = degree(aspect, prompt, first) - degree(aspect, prompt, second)
-    return 0.5 if gap == 0 else float((gap > 0) == (direction == "more"))

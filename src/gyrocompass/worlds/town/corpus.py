@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ...records import Example, Message, user
 from . import words
-from .criticism import chain, compared, draw_aspect
+from .criticism import chain
 from .intent import KINDS, Intent, Question
 from .prompts import (
     STANCES,
@@ -144,18 +144,12 @@ def _criticised(rng: random.Random, second: bool) -> Document:
     return chain(draw_web_intent(rng.choice(KINDS), rng, second), WEB, CONTEXT_TOKENS, rng)
 
 
-def _compared(rng: random.Random, second: bool) -> Document:
-    aspect, kind = draw_aspect(rng)
-    return compared(aspect, draw_web_intent(kind, rng, second), CONTEXT_TOKENS, rng)
-
-
 DOCUMENTS: Mapping[Writer, float] = {
     _facts: 0.10,
     _sums: 0.05,
     _strangers: 0.03,
-    _chat: 0.68,
-    _criticised: 0.08,
-    _compared: 0.06,
+    _chat: 0.60,
+    _criticised: 0.22,
 }
 """The kinds of document, by share."""
 

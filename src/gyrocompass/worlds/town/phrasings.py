@@ -105,23 +105,11 @@ ASPECT_PHRASES: Mapping[str, tuple[str, ...]] = {
 }
 """What a response may do, in words that follow `does it`, `do not`, or nothing at all."""
 CRITIQUE_REQUESTS = ("does it {aspect}", "tell me if it does {aspect}")
-CRITIQUES_OF_ONE: Mapping[str, tuple[str, ...]] = {
-    "first": ("does first answer {aspect}", "tell me if first answer does {aspect}"),
-    "second": ("does second answer {aspect}", "tell me if second answer does {aspect}"),
-}
-"""Critique requests where two responses are shown."""
 REVISION_REQUESTS: Mapping[str, tuple[str, ...]] = {
     "less": ("write it again and do not {aspect}", "please do not {aspect} and write it again"),
     "more": ("write it again and {aspect}", "please {aspect} and write it again"),
 }
 REPETITION_REQUESTS = ("write it again", "please write it again")
-COMPARISONS: Mapping[str, tuple[str, ...]] = {
-    "less": ("which does {aspect} less", "which answer does {aspect} less"),
-    "more": ("which does {aspect} more", "which answer does {aspect} more"),
-}
-COMPARED = "i asked {conversation} first answer {first} second answer {second} {question}"
-"""How a comparison is laid out; the reply is one of CHOICES."""
-CHOICES = tuple(CRITIQUES_OF_ONE)
 FOUND, NOT_FOUND = "yes {finding}", "no it does not"
 """A critique: the fault is named, or denied."""
 FINDINGS: Mapping[str, str] = {

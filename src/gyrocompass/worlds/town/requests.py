@@ -1,4 +1,4 @@
-"""Critiques, revisions and comparisons put into the town's words, and read back."""
+"""Critiques and revisions put into the town's words, and read back."""
 
 from __future__ import annotations
 
@@ -11,37 +11,29 @@ from . import words
 from .aspects import ASPECTS, DIRECTIONS, Direction, case_of
 from .phrasings import (
     ASPECT_PHRASES,
-    CHOICES,
-    COMPARED,
-    COMPARISONS,
     CRITIQUE_REQUESTS,
-    CRITIQUES_OF_ONE,
     FOUND,
     NOT_FOUND,
     REPETITION_REQUESTS,
     REVISION_REQUESTS,
 )
 
-Act = Literal["critique", "revision", "repetition", "comparison"]
+Act = Literal["critique", "revision", "repetition"]
 
 
 class Request(NamedTuple):
     """What a user turn asks about a response. A critique has no direction: it is of a fact. A repetition, which is
-    to be the same word for word, has no aspect either.
-
-    Where two responses are shown, a critique is asked of `one`: `first` or `second`.
-    """
+    to be the same word for word, has no aspect either."""
 
     act: Act
     aspect: str = ""
     direction: Direction | None = None
-    one: str | None = None
 
 
 def _phrased() -> dict[str, Request]:
     phrased = {
-        frame.format(aspect=phrase): Request(act, aspect, direction, one)
-        for act, direction, one, frames in _FRAMES
+        frame.format(aspect=phrase): Request(act, aspect, direction)
+        for act, direction, frames in _FRAMES
         for aspect, phrases in ASPECT_PHRASES.items()
         for frame in frames
         for phrase in phrases
@@ -49,11 +41,9 @@ def _phrased() -> dict[str, Request]:
     return phrased | dict.fromkeys(REPETITION_REQUESTS, Request("repetition"))
 
 
-_FRAMES: list[tuple[Act, Direction | None, str | None, tuple[str, ...]]] = [
-    ("critique", None, None, CRITIQUE_REQUESTS),
-    *(("critique", None, one, CRITIQUES_OF_ONE[one]) for one in CHOICES),
-    *(("revision", direction, None, REVISION_REQUESTS[direction]) for direction in DIRECTIONS),
-    *(("comparison", direction, None, COMPARISONS[direction]) for direction in DIRECTIONS),
+_FRAMES: list[tuple[Act, Direction | None, tuple[str, ...]]] = [
+    ("critique", None, CRITIQUE_REQUESTS),
+    *(("revision", direction, REVISION_REQUESTS[direction]) for direction in DIRECTIONS),
 ]
 REQUESTS: Mapping[str, Request] = _phrased()
 """Every request, by its text in the standard dialect."""
@@ -66,12 +56,8 @@ def phrase_request(request: Request, rng: random.Random) -> str:
 
 
 def read_request(text: str) -> Request | None:
-    """What a user turn asks, in either dialect; of a comparison the question at its end. None: no such thing."""
-    standard = words.to_standard(text)
-    if standard in REQUESTS:
-        return REQUESTS[standard]
-    _, which, rest = standard.rpartition("which ")
-    return REQUESTS.get(which + rest)
+    """What a user turn asks, in either dialect. None: no such thing."""
+    return REQUESTS.get(words.to_standard(text))
 
 
 def critique(aspect: str, prompt: Prompt | str, response: str) -> str:
@@ -87,8 +73,3 @@ def read_critique(text: str) -> bool | None:
     if standard == NOT_FOUND:
         return False
     return True if standard.startswith(FOUND.format(finding="")) else None
-
-
-def comparison(conversation: str, first: str, second: str, question: str) -> str:
-    """The user turn that asks which of two responses has more or less of something; the reply is one of CHOICES."""
-    return COMPARED.format(conversation=conversation, first=first, second=second, question=question)
