@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Access, Recipe
-from ..feedback.principle_judge import PrincipleJudge
 from ..feedback.revision import Chain
+from ..feedback.rulings import RulingJudge
 from ..files import write_json
 from ..learn.loop import Look
 from ..models.batching import seed_of
@@ -84,7 +84,7 @@ def _feedback(recipe: Recipe, run: Run, material: Material, sl: Path, access: Ac
     config, own = recipe.cai, {"base": material.task.base, SL: str(sl)}
 
     @cache
-    def open_judge() -> PrincipleJudge:
+    def open_judge() -> RulingJudge:
         policy = judge_policy(config.judge, own, recipe.sampling, recipe.compute, access, run)
         return judging(config, policy, material.constitution, recipe.seed)
 
@@ -102,7 +102,8 @@ def _feedback(recipe: Recipe, run: Run, material: Material, sl: Path, access: Ac
 def _scorers(recipe: Recipe, run: Run, material: Material, reward: Path) -> dict[str, Scorer]:
     """The proxy, and the gauges of intent where there are any."""
     network = load(str(reward), stages.frozen(recipe.compute), scalar=True)
-    run.state["proxy_name"] = f"reward model on labels by the constitution {material.constitution.name}"
+    by = f"the rules {recipe.cai.rules}" if recipe.cai.rules else f"the constitution {material.constitution.name}"
+    run.state["proxy_name"] = f"reward model on labels by {by}"
     run.state["gold_name"] = "the town's gold reward" if "gold" in material.task.gauges else None
     return {"proxy": RewardModel(network, "the reward model"), **material.task.gauges}
 
