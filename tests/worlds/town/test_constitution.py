@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 import gyrocompass
-from gyrocompass.worlds.town import ASPECTS, Request, build_tokenizer, comparison, read_request
-from gyrocompass.worlds.town.phrasings import CHOICES, COMPARED
+from gyrocompass.worlds.town import ASPECTS, Request, build_tokenizer, read_request
+from gyrocompass.worlds.town.phrasings import FOUND, NOT_FOUND
 from gyrocompass.worlds.town.tokenizer import CONTEXT_TOKENS
 
 SHIPPED = Path(gyrocompass.__file__).parent / "constitutions" / "town.yaml"
@@ -29,14 +29,14 @@ def test_each_principle_asks_about_one_aspect_in_one_direction(path: Path) -> No
         assert asked is not None
         assert asked.aspect == principle["id"].replace("needless-refusal", "over_refusal")
         assert read_request(principle["revision"]) == Request("revision", asked.aspect, DIRECTION[path])
-        assert read_request(principle["comparison"]) == Request("comparison", asked.aspect, DIRECTION[path])
         assert set(principle.get("tags", ())) <= TAGS
 
 
-def test_comparisons_are_laid_out_as_in_the_corpus(path: Path) -> None:
-    found = yaml.safe_load(path.read_text())
-    assert found["template"] == COMPARED
-    assert tuple(found["answers"]) == CHOICES
+def test_its_verdicts_are_how_critiques_of_the_corpus_begin(path: Path) -> None:
+    verdicts = yaml.safe_load(path.read_text())["verdicts"]
+    found, denied = (text.split()[0] for text in (FOUND, NOT_FOUND))
+    expected = {"less": (found, denied), "more": (denied, found)}[DIRECTION[path]]
+    assert (verdicts["fault"], verdicts["fine"]) == expected
 
 
 def test_it_takes_a_side_and_leaves_some_aspects_alone() -> None:
@@ -50,9 +50,7 @@ def test_it_takes_a_side_and_leaves_some_aspects_alone() -> None:
 def test_its_words_are_the_towns_and_a_chain_has_room(path: Path) -> None:
     tokenizer = build_tokenizer()
     for principle in yaml.safe_load(path.read_text())["principles"]:
-        ids = {part: tokenizer.encode(principle[part]) for part in ("critique", "revision", "comparison")}
+        ids = {part: tokenizer.encode(principle[part]) for part in ("critique", "revision")}
         assert all(tokenizer.unk_token_id not in tokens for tokens in ids.values())
         chat = PROMPT_TOKENS + RESPONSE_TOKENS + len(ids["critique"]) + 1 + CRITIQUE_TOKENS + len(ids["revision"]) + 1
         assert chat + RESPONSE_TOKENS <= CONTEXT_TOKENS
-        text = comparison("", "", "", principle["comparison"])
-        assert PROMPT_TOKENS + 2 * (RESPONSE_TOKENS - 2) + len(tokenizer.encode(text)) + 2 <= CONTEXT_TOKENS
