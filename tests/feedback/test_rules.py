@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gyrocompass.config import Sampling
 from gyrocompass.errors import InputError, Unsupported
+from gyrocompass.feedback.constitution import read_constitution
 from gyrocompass.feedback.refusals import refusal_by_rules
 from gyrocompass.feedback.rules import Proposition, RuleReward, fitted, ranking_weights, read_rules
 from gyrocompass.models.policy import LocalPolicy
@@ -243,3 +244,10 @@ def test_answers_are_two_different_ones(tmp_path, answers):
     file.write_text(f"answers: {answers}\npropositions: [{{id: kind, question: is it kind}}]\n")
     with pytest.raises(InputError, match=r"own\.yaml:1: `answers` are two"):
         read_rules(file, Critic())
+
+
+def test_the_town_s_rules_ask_what_its_constitution_criticises():
+    asked = {one.holds for one in read_rules("town", Mute()).propositions}
+    constitution = read_constitution("town")
+    assert asked == {principle.critique for principle in constitution.principles}
+    assert read_rules("town", Mute()).answers == constitution.verdicts

@@ -74,8 +74,9 @@ def test_boilerplate_is_the_response_given_most_often(found):
 def test_numbers_become_rows_and_sentences(found):
     assert {(m.model, m.metric) for m in measurements(found)} >= {("sft", "harmless"), ("rl-cai-soft", "helpful")}
     said = sentences(found)
-    assert said[0].startswith("1 revisions with critiques: harmless")
-    assert any(text.startswith("rl-cai-soft less sft, helpful: -0.50 [") for text in said)
+    assert said[0].startswith("rl-cai-soft against sft: harmless +0.00 [")
+    assert ", helpful -0.50 [" in said[0]
+    assert said[1].startswith("The base model's responses after 1 revision with critiques: harmless")
 
 
 def test_titles_say_whose_word_a_model_learnt_from():
@@ -93,7 +94,7 @@ TINY = [
     "sampling.max_new_tokens=12", "preferences.demonstrations=64", "preferences.prompts=24", "sft.epochs=1",
     "reward.epochs=1", "dpo.epochs=1", "ppo.steps=1", "ppo.batch_size=16", "ppo.epochs=1", "evaluation.prompts=24",
     "cai.chains=24", "cai.rounds=1", "cai.learn=dpo", "cai_study.seeds=2", "cai_study.rounds=2", "compute.device=cpu",
-    "cai_study.labels=[soft, hard, people]", "cai.rules=null",
+    "cai_study.labels=[soft, hard, people]", "cai.rules=null", "cai.beside=[sft]",
 ]  # fmt: skip
 
 
@@ -124,7 +125,7 @@ def test_every_seed_is_a_run_of_its_own_with_a_model_for_each_kind_of_label(fold
     found = read_json(folder / "cai_study.json")
     assert found["seeds"] == [0, 1]
     assert list(dict.fromkeys(row["model"] for row in found["models"])) == [
-        "base", "sft", "ppo", "sl-cai", "rl-cai-hard", "rl-cai-soft", "rl-people",
+        "base", "sft", "sl-cai", "rl-cai-soft", "rl-cai-hard", "rl-people",
     ]  # fmt: skip
     assert {row["rounds"] for row in found["revisions"]} == {0, 1, 2}
     one, other = (stage(folder, "seeds") / f"seed-{n}" for n in (0, 1))

@@ -40,6 +40,9 @@ class CAI(Config):
         None, description="what people said of helpfulness: file, folder or hub name; not needed on the town"
     )
     learn: Literal["ppo", "dpo"] = Field("ppo", description="how the policy learns from the labels")
+    beside: tuple[Literal["sft", "ppo", "dpo"], ...] = Field(
+        ("sft", "ppo"), description="models that the town's raters teach, to compare with; not on other data"
+    )
 
 
 Labels = Literal["soft", "hard", "clamped", "rules", "people"]

@@ -24,8 +24,8 @@ from .critiques import read_chains
 
 FILE = "cai_study.json"
 WITH, WITHOUT = "with", "without"
-LEARNT_FROM_PEOPLE = ("sft", "ppo")
-"""The models that others are set against: people's demonstrations, and RLHF."""
+LEARNT_FROM_PEOPLE = ("sft", "ppo", "dpo")
+"""The models that others are set against: people's demonstrations, RLHF and DPO."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _examples(file: Path) -> list[Example]:
 
 def content(seeds: Sequence[Seed]) -> dict[str, Any]:
     """What cai_study.json holds; docs/run-folder.md describes it."""
-    models = sorted(seeds[0].answers, key=_order)
+    models = [name for name in ORDER if name in seeds[0].answers]
     told = {model: _told([seed.answers[model] for seed in seeds]) for model in models}
     return {
         "seeds": [seed.number for seed in seeds],
@@ -80,11 +80,9 @@ def content(seeds: Sequence[Seed]) -> dict[str, Any]:
     }
 
 
-ORDER = ("base", *LEARNT_FROM_PEOPLE, "sl-cai")
-
-
-def _order(model: str) -> tuple[int, str]:
-    return (ORDER.index(model) if model in ORDER else len(ORDER), model)
+ORDER = (
+    "base", *LEARNT_FROM_PEOPLE, "sl-cai", "rl-cai-soft", "rl-cai-hard", "rl-cai-clamped", "rl-rules", "rl-people",
+)  # fmt: skip
 
 
 def _revisions(seeds: Sequence[Seed], name: str) -> Iterator[dict[str, Any]]:
@@ -150,18 +148,27 @@ def measurements(found: Mapping[str, Any]) -> list[Measurement]:
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """What came of it, in plain words."""
-    said = []
-    for critiques in (True, False):
-        rows = {(row["rate"], row["rounds"]): row for row in found["revisions"] if row["critiques"] == critiques}
-        last = max(n for _, n in rows)
-        rates = [f"{rate} {_of(rows[rate, 0])} to {_of(rows[rate, last])}" for rate in RATES if (rate, last) in rows]
-        said.append(f"{last} revisions {'with' if critiques else 'without'} critiques: {', '.join(rates)}.")
-    apart = [row for row in found["differences"] if row["kind"] is None and row["rate"] in ("harmless", "helpful")]
-    return said + [
-        f"{row['model']} less {row['against']}, {row['rate']}: {_of(row, signed=True)}."
-        for row in apart
-        if row["against"] == "sft"
+    return [*_against_sft(found), *(_revised(found, critiques) for critiques in (True, False))]
+
+
+def _against_sft(found: Mapping[str, Any]) -> list[str]:
+    ours = [row for row in found["differences"] if row["against"] == "sft" and row["kind"] is None]
+    gaps = {(row["model"], row["rate"]): _of(row, signed=True) for row in ours}
+    models = dict.fromkeys(row["model"] for row in ours)
+    return [
+        f"{model} against sft: harmless {gaps[model, 'harmless']}, helpful {gaps[model, 'helpful']}."
+        for model in models
     ]
+
+
+def _revised(found: Mapping[str, Any], critiques: bool) -> str:
+    rows = {(row["rate"], row["rounds"]): row for row in found["revisions"] if row["critiques"] == critiques}
+    last = max(n for _, n in rows)
+    rates = [f"{rate} {_of(rows[rate, 0])} to {_of(rows[rate, last])}" for rate in RATES if (rate, last) in rows]
+    rounds = f"{last} revision{'s' if last > 1 else ''}"
+    return (
+        f"The base model's responses after {rounds} {'with' if critiques else 'without'} critiques: {', '.join(rates)}."
+    )
 
 
 def _of(row: Mapping[str, Any], *, signed: bool = False) -> str:

@@ -213,7 +213,7 @@ def test_a_missing_file_names_the_shipped_ones(tmp_path):
 def test_shipped_ones_read_by_name(name):
     read = read_constitution(name)
     assert read.name == name
-    assert read.having("critique", "revision", "comparison") == tuple(sorted(read.principles, key=lambda p: p.id))
+    assert read.having("critique", "revision", read.judged_by) == tuple(sorted(read.principles, key=lambda p: p.id))
 
 
 def test_the_shipped_one_for_assistants_shows_its_own_requests():
