@@ -302,12 +302,12 @@ class Finding:
 
 
 def test_each_response_is_criticised_on_its_own_by_hand():
-    """Log-odds of a fault 1 and 3: sigma(1) = 0.731059, sigma(3) = 0.952574; p_first = sigma(3 - 1) = 0.880797."""
+    """Log-odds of a fault 1 and 3: 0.731059, 0.952574; p_first = (1 + 0.952574 - 0.731059) / 2 = 0.610758."""
     policy = Finding()
     judge = PrincipleJudge(policy, SINGLY)
     (ruling,) = judge.judged([Pair(user("q"), "bad", "bad bad bad")])
     assert ruling.alone == pytest.approx((0.731059, 0.952574), abs=1e-6)
-    assert ruling.p_first == pytest.approx(0.880797, abs=1e-6)
+    assert ruling.p_first == pytest.approx(0.610758, abs=1e-6)
     assert (ruling.principle, ruling.by) == ("critic", "log-probabilities")
     assert policy.asked[0] == (
         Message("system", "Be strict."), *user("q"), Message("assistant", "bad"), *user("What is unkind?")
@@ -330,28 +330,29 @@ def test_alone_no_response_has_a_place(counts):
     assert not any("prefers" in note for note in notes(rulings))
 
 
-@pytest.mark.parametrize(("label", "p"), [(None, 0.880797), (hard, 1.0), (clamped(), 0.6)])
+@pytest.mark.parametrize(("label", "p"), [(None, 0.610758), (hard, 1.0), (clamped(), 0.6)])
 def test_labels_are_shaped_as_those_of_a_comparison(label, p):
     judge = PrincipleJudge(Finding(), SINGLY, label=label)
     assert judge([Pair(user("q"), "bad", "bad bad bad")])[0] == pytest.approx(p, abs=1e-6)
 
 
-def test_votes_on_a_fault_have_half_a_vote_on_either_side():
-    """Of 4 replies 3 can be read: 3 find a fault in the one, (3 + 1/2) / 4, none in the other, (0 + 1/2) / 4. The odds
-    are 7 and 1/7, p_first = 1 / (1 + 49) = 0.02."""
+def test_votes_on_a_fault_are_a_share_of_the_readable_ones():
+    """Of 4 replies 3 can be read: all find a fault in the one, none in the other."""
     judge = PrincipleJudge(Voting(None), SINGLY, votes=4)
     judge.policy.sample = Finding().sample
     (ruling,) = judge.judged([Pair(user("q"), "bad", "fine")])
-    assert ruling.alone == pytest.approx((0.875, 0.125))
-    assert ruling.p_first == pytest.approx(0.02)
+    assert ruling.alone == (1.0, 0.0)
+    assert ruling.p_first == 0.0
     assert ruling.by == "votes"
     judge.policy.sample = lambda prompts, n=1, *, seed=0: [["Nobody knows"] * n for _ in prompts]
     assert np.isnan(judge([Pair(user("q"), "bad", "fine")])).all()
 
 
-def test_certainty_on_both_sides_is_a_tie_and_silence_an_abstention():
-    assert less_at_fault(1.0, 1.0) == 0.5
-    assert less_at_fault(0.0, 1.0) == pytest.approx(1.0)
+def test_without_a_difference_there_is_a_tie_and_silence_is_an_abstention():
+    """Drawn at fault or not: only the second is with 0.4 * 0.5, both or neither with 0.5; 0.2 + 0.25 = 0.45."""
+    assert less_at_fault(1.0, 1.0) == less_at_fault(1e-9, 1e-9) == 0.5
+    assert less_at_fault(0.0, 1.0) == 1.0
+    assert less_at_fault(0.6, 0.5) == pytest.approx(0.45)
     assert math.isnan(less_at_fault(NAN, 0.5))
     assert Ruling("a", Verdict(0.2, 0.2), "votes", alone=Alone(0.8, 0.5)).turned().alone == Alone(0.5, 0.8)
 

@@ -164,7 +164,7 @@ def test_rulings_on_single_responses_come_back_from_their_file(run):
     labels = Labeller(run, run.folder / "rulings", lambda: judge, frozenset())(pairs(4))
     ((_, ruling), *_) = read_rulings(run.folder / "rulings" / "000000.jsonl")
     assert ruling == judge.judged(pairs(4))[0]
-    assert ruling.alone == pytest.approx((0.875, 0.125))  # 3 of 3 votes and none, half a vote on either side
+    assert ruling.alone == (1.0, 0.0)  # 3 of 3 votes, and none
     assert [label.chosen for label in labels] == ["short"] * 4
 
 
@@ -176,11 +176,11 @@ def rules(tmp_path):
 
 
 def test_rules_label_by_the_difference_of_their_reward(run, rules):
-    """Of 3 votes all or none say yes: 0.875 and 0.125. The rewards are -1.75 and -0.25, p = sigmoid(1.5) = 0.817574."""
+    """Of 3 votes all or none say yes. The rewards are -2 and 0, p = sigmoid(2) = 0.880797."""
     judge = judging(CAI(votes=3, rules=rules), Critic(), SHORT, 0)
     labels = Labeller(run, run.folder / "rulings", lambda: judge, frozenset())(pairs(2))
     assert [label.source for label in labels] == ["rules brief"] * 2
-    assert [label.p_first for label in labels] == pytest.approx([1 - 0.817574, 0.817574], abs=1e-6)
+    assert [label.p_first for label in labels] == pytest.approx([1 - 0.880797, 0.880797], abs=1e-6)
     ((_, ruling), _) = read_rulings(run.folder / "rulings" / "000000.jsonl")
     assert ruling.alone == pytest.approx((-1.75, -0.25))
     measure_judge(run, lambda: judge, [(pair, r) for pair, r in zip(pairs(2), judge.judged(pairs(2)), strict=True)],

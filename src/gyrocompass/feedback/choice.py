@@ -129,10 +129,10 @@ def _by_votes(policy: Policy, questions: Sequence[Prompt], answers: Answers, vot
 
 
 def _by_opening_votes(policy: Policy, questions: Sequence[Prompt], openings: Answers, votes: int, seed: int) -> Floats:
-    """(k + 1/2) / (n + 1) of n readable replies of which k begin with the first text."""
+    """The share of readable replies that begin with the first text."""
     replies = policy.sample(questions, votes, seed=seed)
     read = [[place for reply in drawn if (place := _opening(reply, openings)) is not None] for drawn in replies]
-    return np.array([(places.count(0) + 0.5) / (len(places) + 1) if places else math.nan for places in read])
+    return np.array([places.count(0) / len(places) if places else math.nan for places in read])
 
 
 def _opening(reply: str, openings: Answers) -> int | None:

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, logit
 
 from ..errors import InputError
 from ..protocols import Pair, Policy
@@ -24,8 +23,6 @@ from .grader import fenced, transcript
 from .judge import Verdict, turned
 from .rulings import Alone, Label, Ruling, RulingJudge, clamped, comparable, soft
 
-CERTAIN = 1e-12
-"""Probabilities this close to 0 or 1 are taken for it: beyond, their odds are rounding."""
 THINK = "Before you answer, think it through step by step. Leave the answer itself for your next turn."
 
 
@@ -156,12 +153,11 @@ class PrincipleJudge(RulingJudge):
 
 
 def less_at_fault(first: float, second: float) -> float:
-    """sigmoid(log-odds of the second - those of the first), given how likely either is at fault.
+    """(1 + second - first) / 2, given how likely either is at fault: that the second alone is, a tie counted half.
 
-    That is Bradley-Terry with minus the log-odds of a fault as the score. NaN if either is.
+    NaN if either is.
     """
-    odds = logit(np.clip([first, second], CERTAIN, 1 - CERTAIN))
-    return float(expit(odds[1] - odds[0]))
+    return (1 + second - first) / 2
 
 
 def _thinking(question: Prompt) -> Prompt:
