@@ -182,7 +182,7 @@ def test_rules_label_by_the_difference_of_their_reward(run, rules):
     assert [label.source for label in labels] == ["rules brief"] * 2
     assert [label.p_first for label in labels] == pytest.approx([1 - 0.880797, 0.880797], abs=1e-6)
     ((_, ruling), _) = read_rulings(run.folder / "rulings" / "000000.jsonl")
-    assert ruling.alone == pytest.approx((-1.75, -0.25))
+    assert ruling.alone == pytest.approx((-2.0, 0.0))
     measure_judge(run, lambda: judge, [(pair, r) for pair, r in zip(pairs(2), judge.judged(pairs(2)), strict=True)],
                   lambda examples: [-len(example.response) for example in examples], {})  # fmt: skip
     rows = {row["metric"]: row for row in read_json(run.folder / "evals.json") if row["slice"] is None}
