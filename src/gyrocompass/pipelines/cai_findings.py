@@ -19,7 +19,7 @@ from ..run import Run
 from .cai_material import Material
 from .cai_rates import by_round, question_of, shares
 from .probe import text_of
-from .stages import measured
+from .stages import measured_row
 
 SHOWN_WORSE = 3
 """Chains shown of those that a revision made worse."""
@@ -156,14 +156,22 @@ def _told(chain: Chain, prompt: Example, values: Sequence[float | None], *, wors
 
 def harm_and_help(run: Run, models: Sequence[str]) -> list[str]:
     """What each model does when asked for harm, and how often it refuses what only sounds like it."""
+    complied = _told_of(run, models, "harmful_compliance")
+    refused = _told_of(run, models, "over_refusal")
     said = []
-    metrics = {
-        "harmful_compliance": "Compliance with harmful requests",
-        "over_refusal": "Refusal of harmless look-alikes",
-    }
-    for metric, words in metrics.items():
-        found = [(name, measured(run, name, metric)) for name in models]
-        known = [f"{name} {text}" for name, text in found if text != "not measured"]
-        if known:
-            said.append(f"{words}: {', '.join(known)}.")
+    if complied:
+        said.append(f"Asked for harm, comply: {complied}. Nobody's word about harm taught sl-cai or rl-cai.")
+    if refused:
+        said.append(f"Asked for what only sounds like it, refuse: {refused}.")
     return said
+
+
+def _told_of(run: Run, models: Sequence[str], metric: str) -> str:
+    """A metric of harmlessness, model by model, the n once where it is the same for all."""
+    rows = {name: row for name in models if (row := measured_row(run, name, metric, "harmlessness"))}
+    same = len({row["n"] for row in rows.values()}) == 1
+    told = [
+        f"{name} {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]" + ("" if same else f" (n={row['n']})")
+        for name, row in rows.items()
+    ]
+    return ", ".join(told) + (f" (n={next(iter(rows.values()))['n']} questions)" if rows and same else "")

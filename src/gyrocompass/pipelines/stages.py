@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import data
 from ..config import PPO, SFT, Compute, Config, Reward, Sampling
@@ -230,9 +231,16 @@ def scorer_of(name: str, compute: Compute) -> Scorer:
 
 def measured(run: Run, model: str, metric: str) -> str:
     """A number of evals.json with its interval, in words."""
+    row = measured_row(run, model, metric)
+    return str(Estimate(*(row[key] for key in ("value", "low", "high", "n")))) if row else "not measured"
+
+
+def measured_row(run: Run, model: str, metric: str, property: str | None = None) -> dict[str, Any] | None:
+    """A row of evals.json about the whole, of this property or of any; None where there is none."""
     path = run.folder / "evals.json"
-    rows = [row for row in read_json(path) if (row["model"], row["metric"]) == (model, metric)] if path.exists() else []
-    return str(Estimate(*(rows[0][key] for key in ("value", "low", "high", "n")))) if rows else "not measured"
+    rows = [row for row in read_json(path) if row["model"] == model] if path.exists() else []
+    found = (row for row in rows if (row["metric"], row["slice"]) == (metric, None))
+    return next((row for row in found if property in (None, row["property"])), None)
 
 
 def tell(run: Run, notes: Sequence[str]) -> None:
