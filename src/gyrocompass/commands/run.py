@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -46,21 +47,12 @@ def run(
 
 
 def _go(resolved: Recipe, opened: Run) -> None:
-    from ..pipelines.cai import cai
-    from ..pipelines.cai_study import cai_study
-    from ..pipelines.emergence import emergence
-    from ..pipelines.frontier import frontier
-    from ..pipelines.grids import grids
-    from ..pipelines.hacking import hacking
-    from ..pipelines.rlhf import rlhf
+    """A road is the function of its pipeline's name, in the module of that name."""
     from ..report import write
 
-    roads = {
-        "rlhf": rlhf, "cai": cai, "cai_study": cai_study, "frontier": frontier, "hacking": hacking,
-        "emergence": emergence, "grids": grids,
-    }  # fmt: skip
+    road = getattr(import_module(f"gyrocompass.pipelines.{resolved.pipeline}"), resolved.pipeline)
     with opened.guard():
-        roads[resolved.pipeline](resolved, opened)
+        road(resolved, opened)
         write(opened.folder)
 
 

@@ -28,6 +28,16 @@ from .spectrum import Spectrum
 Row = Mapping[str, Any]
 FILES = ("run.json", "metrics.jsonl", "evals.json", "spectrum.json", "audits.json")
 """Any of these makes a folder a run's."""
+PARTS: Mapping[str, type] = {
+    "spectrum": Spectrum,
+    "frontier": Frontier,
+    "hacking": Hacking,
+    "emergence": Emergence,
+    "grids": Grids,
+    "constitution": Constitution,
+    "cai_study": CAIStudy,
+}
+"""What roads leave beside the rest, each in a file and a field of its name."""
 PROPERTIES = "properties"
 """The `probe` of rows that measure properties in step with training."""
 
@@ -210,13 +220,7 @@ def read(folder: Path) -> RunData:
         "metrics": _rows(folder / "metrics.jsonl"),
         "evals": _measurements(folder / "evals.json"),
         "samples": _checked(list[Sample], _rows(samples[-1]), samples[-1]) if samples else [],
-        "spectrum": _spectrum(folder / "spectrum.json"),
-        "frontier": _frontier(folder / "frontier.json"),
-        "hacking": _hacking(folder / "hacking.json"),
-        "emergence": _emergence(folder / "emergence.json"),
-        "grids": _grids(folder / "grids.json"),
-        "constitution": _constitution(folder / "constitution.json"),
-        "cai_study": _cai_study(folder / "cai_study.json"),
+        **{name: _part(folder, name, kind) for name, kind in PARTS.items()},
         "audits": _audits(folder / "audits.json"),
     }
     run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, path)
@@ -238,47 +242,22 @@ def _measurements(path: Path) -> list[Measurement]:
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
 
 
-def _spectrum(path: Path) -> Spectrum | None:
-    found: Spectrum | None = _checked(Spectrum, read_json(path), path) if path.exists() else None
-    return found
-
-
-def _frontier(path: Path) -> Frontier | None:
-    found: Frontier | None = _checked(Frontier, read_json(path), path) if path.exists() else None
-    return found
-
-
-def _hacking(path: Path) -> Hacking | None:
-    found: Hacking | None = _checked(Hacking, read_json(path), path) if path.exists() else None
-    return found
-
-
-def _emergence(path: Path) -> Emergence | None:
-    found: Emergence | None = _checked(Emergence, read_json(path), path) if path.exists() else None
-    return found
-
-
-def _grids(path: Path) -> Grids | None:
-    """The worlds with their episodes, which lie in files that grids.json names."""
+def _part(folder: Path, name: str, kind: type) -> Any:
+    """What one road left in NAME.json; None where there is none."""
+    path = folder / f"{name}.json"
     if not path.exists():
         return None
     content = read_json(path)
+    return _checked(kind, _with_episodes(content, folder) if kind is Grids else content, path)
+
+
+def _with_episodes(content: Any, folder: Path) -> Any:
+    """The grid worlds with their episodes, which lie in files that grids.json names."""
     worlds = content.get("worlds") if isinstance(content, dict) else None
     for world in worlds if isinstance(worlds, list) else []:
         if isinstance(world, dict):
-            world["episodes"] = _rows(_within(path.parent, str(world.get("episodes"))))
-    found: Grids = _checked(Grids, content, path)
-    return found
-
-
-def _constitution(path: Path) -> Constitution | None:
-    found: Constitution | None = _checked(Constitution, read_json(path), path) if path.exists() else None
-    return found
-
-
-def _cai_study(path: Path) -> CAIStudy | None:
-    found: CAIStudy | None = _checked(CAIStudy, read_json(path), path) if path.exists() else None
-    return found
+            world["episodes"] = _rows(_within(folder, str(world.get("episodes"))))
+    return content
 
 
 def _within(folder: Path, name: str) -> Path:
