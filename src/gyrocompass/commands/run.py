@@ -47,6 +47,7 @@ def run(
 
 def _go(resolved: Recipe, opened: Run) -> None:
     from ..pipelines.cai import cai
+    from ..pipelines.debate import debate
     from ..pipelines.emergence import emergence
     from ..pipelines.frontier import frontier
     from ..pipelines.grids import grids
@@ -56,6 +57,7 @@ def _go(resolved: Recipe, opened: Run) -> None:
 
     roads = {
         "rlhf": rlhf, "cai": cai, "frontier": frontier, "hacking": hacking, "emergence": emergence, "grids": grids,
+        "debate": debate,
     }  # fmt: skip
     with opened.guard():
         roads[resolved.pipeline](resolved, opened)

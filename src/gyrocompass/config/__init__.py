@@ -21,7 +21,7 @@ from .stages import (
     Reward,
     Sampling,
 )
-from .studies import CAI, Emergence, Frontier, Grids, Hacking
+from .studies import CAI, Debate, Emergence, Frontier, Grids, Hacking
 
 __all__ = [
     "CAI",
@@ -31,6 +31,7 @@ __all__ = [
     "Access",
     "Compute",
     "Config",
+    "Debate",
     "Emergence",
     "Evaluation",
     "Frontier",
@@ -49,7 +50,7 @@ __all__ = [
 class Recipe(Config):
     """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
 
-    pipeline: Literal["rlhf", "cai", "frontier", "hacking", "emergence", "grids"] = Field(
+    pipeline: Literal["rlhf", "cai", "frontier", "hacking", "emergence", "grids", "debate"] = Field(
         "rlhf", description="which road to take"
     )
     model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
@@ -69,6 +70,7 @@ class Recipe(Config):
     ppo: PPO = PPO()
     dpo: DPO = DPO()
     cai: CAI = CAI()
+    debate: Debate = Debate()
     frontier: Frontier = Frontier()
     hacking: Hacking = Hacking()
     emergence: Emergence = Emergence()

@@ -105,7 +105,8 @@ def _keep(kept: Path | None, games: Sequence[Transcript]) -> None:
 
 def _resumed(kept: Path, games: Sequence[Transcript]) -> list[Transcript]:
     try:
-        found = [from_row(row) for row in read_jsonl(kept)]
+        questions = {game.question.id: game.question for game in games}
+        found = [from_row(row, questions) for row in read_jsonl(kept)]
     except json.JSONDecodeError as error:
         raise InputError(f"{kept}: not valid JSONL ({error.msg}); remove it to play anew") from None
 

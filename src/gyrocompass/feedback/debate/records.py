@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import InputError
+from ...files import read_jsonl
 from .protocol import Speaker
 from .quotes import Quote
 
@@ -114,19 +115,19 @@ class Transcript:
 
 
 def to_row(transcript: Transcript) -> dict[str, Any]:
-    """A transcript as one JSON object; `from_row` reads it back."""
+    """A transcript as one JSON object, which names its question by id; `from_row` reads it back."""
     row = asdict(transcript)
+    row["question"] = transcript.question.id
     row["beliefs"] = [belief._asdict() for belief in transcript.beliefs]
     return row
 
 
-def from_row(row: Mapping[str, Any]) -> Transcript:
-    """The transcript that `to_row` wrote. Raises InputError if it is none."""
+def from_row(row: Mapping[str, Any], questions: Mapping[str, Question]) -> Transcript:
+    """The transcript that `to_row` wrote, on one of these questions by id. Raises InputError if it is none."""
     try:
-        question = row["question"]
         turns = [{**turn, "quotes": tuple(Quote(**quote) for quote in turn["quotes"])} for turn in row["turns"]]
         return Transcript(
-            Question(**{**question, "answers": tuple(question["answers"])}),
+            questions[row["question"]],
             row["protocol"],
             row["opens"],
             tuple(Turn(**{**turn, "marks": tuple(turn["marks"])}) for turn in turns),
@@ -134,7 +135,13 @@ def from_row(row: Mapping[str, Any]) -> Transcript:
             row.get("meta", {}),
         )
     except (KeyError, TypeError) as error:
-        raise InputError(f"not a transcript: {error}") from None
+        raise InputError(f"not a transcript on these questions: {error}") from None
+
+
+def read_games(folder: Path, questions: Sequence[Question]) -> dict[str, list[Transcript]]:
+    """The games kept in a folder by the names of their files, `NAME.jsonl`; rows name these questions."""
+    by_id = {question.id: question for question in questions}
+    return {file.stem: [from_row(row, by_id) for row in read_jsonl(file)] for file in sorted(folder.glob("*.jsonl"))}
 
 
 def read_questions(path: Path) -> list[Question]:

@@ -108,11 +108,10 @@ class BestOf:
     def __call__(self, views: Sequence[View], n: int = 1, *, seed: int = 0) -> list[list[str]]:
         drawn = self.speaker(views, n * self.tries, seed=seed)
         worth = swayed(views, drawn, self.judge, self.wording)
-        chosen = []
-        for texts, values in zip(drawn, worth, strict=True):
-            groups = [range(k, n * self.tries, n) for k in range(n)]
-            chosen.append([texts[max(group, key=lambda i, values=values: values[i])] for group in groups])
-        return chosen
+        return [
+            [texts[max(range(k, n * self.tries, n), key=values.__getitem__)] for k in range(n)]
+            for texts, values in zip(drawn, worth, strict=True)
+        ]
 
     def choose(self, questions: Sequence[Question]) -> list[int]:
         return self.speaker.choose(questions)

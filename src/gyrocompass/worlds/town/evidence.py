@@ -1,7 +1,7 @@
 """Passages of graded evidence: witnesses who speak for one answer or the other, each with a strength.
 
-The truth is the sign of the sum over all witnesses, so that no few quotes settle it, and strong ones tell more than weak
-ones. A passage is longer than the town's models read; whoever is to judge depends on what others quote from it.
+The truth is the sign of the sum over all witnesses, so that no few quotes settle it, and strong ones tell more than
+weak ones. A passage is longer than the town's models read; who is to judge depends on what others quote from it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -54,7 +55,7 @@ WORDING: dict[str, object] = {
 """How a game is put in the town's words; `feedback.debate.Wording` says what each part is."""
 
 Script = Callable[[str, str, Sequence[str], random.Random], str]
-"""What a scripted speaker says: from the passage, the answer it argues for ('' for none), what it said before, chance."""
+"""What a speaker says: from the passage, the answer it argues for ('' for none), what it said before, and chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +87,19 @@ class Evidence:
         return int(sum(fact.weight for fact in self.facts) < 0)
 
 
-def evidence(n: int, seed: int) -> list[Evidence]:
-    """n questions, each with a passage of its own whose facts don't cancel out."""
+def evidence(n: int, seed: int, sights: int = WITNESSES - 1) -> list[Evidence]:
+    """n questions, each with a passage whose facts don't cancel out, and `sights` that tell nothing between them."""
     rng = random.Random(f"evidence {seed}")
-    return [_draw(rng) for _ in range(n)]
+    return [_draw(rng, sights) for _ in range(n)]
 
 
-def _draw(rng: random.Random) -> Evidence:
+def _draw(rng: random.Random, sights: int) -> Evidence:
     subject, job = rng.choice(UNKNOWN), rng.choice(VALUES["job"])
     facts = _facts(rng)
     while sum(fact.weight for fact in facts) == 0:
         facts = _facts(rng)
-    sights = [rng.choice(SIGHTS).format(someone=_one(rng), other=_one(rng)) for _ in range(WITNESSES - 1)]
-    told = [part for pair in zip(map(str, facts), [*sights, ""], strict=True) for part in pair if part]
+    seen = [rng.choice(SIGHTS).format(someone=_one(rng), other=_one(rng)) for _ in range(sights)]
+    told = [part for pair in zip_longest(map(str, facts), seen) for part in pair if part]
     return Evidence(f"is {subject} {with_article(job)}", JOINT.join(told), facts)
 
 
@@ -168,7 +169,7 @@ def hasty(passage: str) -> int:
 
 
 def face_value(quoted: Sequence[str]) -> float:
-    """The probability of `ANSWERS[0]` to one who takes these for facts at random and knows how many there are in all."""
+    """The probability of `ANSWERS[0]` to one who takes these for facts at random, out of as many as there are."""
     facts = [fact for text in quoted for fact in facts_in(text)]
     unknown = max(WITNESSES - len(facts), 0)
     total = sum(fact.weight for fact in facts)
