@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..feedback.debate import Protocol, Transcript, measure
+from ..feedback.debate.quotes import pieces
 from ..maths import clusters, stats
 from ..maths.stats import Estimate
 from ..records import Measurement
@@ -144,10 +145,9 @@ def transcript_row(name: str, protocol: Protocol, game: Transcript) -> Row:
 
 def _turn_row(game: Transcript, place: int) -> Row:
     turn = game.turns[place]
-    quotes = [{"text": quote.text, "verified": quote.verified} for quote in turn.quotes]
+    said = [{"text": text, "verified": verified} for text, verified in pieces(turn.text, turn.quotes)]
     return {
-        "speaker": turn.speaker, "side": turn.side, "text": turn.text, "thought": turn.thought, "quotes": quotes,
-        "marks": list(turn.marks),
+        "speaker": turn.speaker, "side": turn.side, "said": said, "thought": turn.thought, "marks": list(turn.marks)
     }  # fmt: skip
 
 

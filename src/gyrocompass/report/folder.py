@@ -17,6 +17,7 @@ from ..errors import InputError
 from ..files import read_json, read_jsonl
 from ..records import Measurement
 from .constitution import Constitution
+from .debate import Debate
 from .emergence import Emergence
 from .frontier import Frontier
 from .grids import Grids
@@ -125,6 +126,7 @@ class RunData:
     emergence: Emergence | None = None
     grids: Grids | None = None
     constitution: Constitution | None = None
+    debate: Debate | None = None
     audits: tuple[Finding, ...] = ()
 
     def of_frontier(self, row: Measurement) -> bool:
@@ -214,6 +216,7 @@ def read(folder: Path) -> RunData:
         "emergence": _emergence(folder / "emergence.json"),
         "grids": _grids(folder / "grids.json"),
         "constitution": _constitution(folder / "constitution.json"),
+        "debate": _debate(folder / "debate.json"),
         "audits": _audits(folder / "audits.json"),
     }
     run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, path)
@@ -270,6 +273,11 @@ def _grids(path: Path) -> Grids | None:
 
 def _constitution(path: Path) -> Constitution | None:
     found: Constitution | None = _checked(Constitution, read_json(path), path) if path.exists() else None
+    return found
+
+
+def _debate(path: Path) -> Debate | None:
+    found: Debate | None = _checked(Debate, read_json(path), path) if path.exists() else None
     return found
 
 

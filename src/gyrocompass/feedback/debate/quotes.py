@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,6 +46,18 @@ def marked(checked: Checked, verified: str, unverified: str) -> str:
     for form, after in zip(forms, checked.between[1:], strict=True):
         pieces += [form, after]
     return "".join(pieces)
+
+
+def pieces(text: str, quotes: Sequence[Quote]) -> list[tuple[str, bool | None]]:
+    """A turn to be read: its text in pieces, each with None or, for a quote, whether it is verified. No tags."""
+    found: list[tuple[str, bool | None]] = []
+    left = " ".join(text.split())
+    for quote in quotes:
+        before, said, after = left.partition(quote.text)
+        found += [(before, None), (quote.text, quote.verified)]
+        left = after if said else left
+    told = [(piece.replace(OPEN, "").replace(CLOSE, ""), mark) for piece, mark in [*found, (left, None)]]
+    return [(piece, mark) for piece, mark in told if piece.strip()]
 
 
 def cut(text: str, words: int) -> tuple[str, bool]:

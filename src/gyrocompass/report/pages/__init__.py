@@ -9,6 +9,7 @@ from ..folder import RunData
 from .audits import audits
 from .constitution import constitution
 from .curve import curve
+from .debate import debate
 from .emergence import emergence
 from .frontier import frontier
 from .grids import grids
@@ -34,6 +35,7 @@ PAGES: tuple[Page, ...] = (
     spectrum,
     properties,
     constitution,
+    debate,
     transcripts,
     training,
     provenance,
