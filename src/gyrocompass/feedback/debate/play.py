@@ -104,15 +104,13 @@ def _keep(kept: Path | None, games: Sequence[Transcript]) -> None:
 
 
 def _resumed(kept: Path, games: Sequence[Transcript]) -> list[Transcript]:
+    """The games as far as they went."""
     try:
-        questions = {game.question.id: game.question for game in games}
-        found = [from_row(row, questions) for row in read_jsonl(kept)]
+        rows = read_jsonl(kept)
     except json.JSONDecodeError as error:
         raise InputError(f"{kept}: not valid JSONL ({error.msg}); remove it to play anew") from None
-
-    def same(game: Transcript) -> tuple[str, str, int]:
-        return game.question.id, game.protocol, game.opens
-
-    if list(map(same, found)) != list(map(same, games)):
+    wanted = [(game.question.id, game.protocol, game.opens) for game in games]
+    if [(row.get("question"), row.get("protocol"), row.get("opens")) for row in rows] != wanted:
         raise InputError(f"{kept}: holds other games than these; remove it, or name another folder with --out")
-    return found
+    questions = {game.question.id: game.question for game in games}
+    return [from_row(row, questions) for row in rows]
