@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ..config import DPO, PPO, Access, Compute, Config, Debate, Recipe, Sampling
+from ..config import Access, Compute, Config, Debate, Recipe, Sampling
 from ..errors import InputError
 from ..recipe import build, merge, parse, show_settings
 from ..run import Run
