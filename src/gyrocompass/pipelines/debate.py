@@ -15,6 +15,7 @@ from ..config import Access, Recipe
 from ..feedback.debate import Transcript, measure, read_protocols
 from ..files import write_json
 from ..maths import clusters
+from ..maths.stats import Estimate
 from ..run import Run
 from ..worlds.town import evidence
 from . import debate_findings as findings
@@ -68,7 +69,7 @@ def _content(
         ],
         "gains": [gain for gain in gains if gain],
         "persuaders": _persuaders([seeds.played(job, seeds.MEETINGS) for job in todo]),
-        "learnt": _learnt([seeds.played(job, seeds.LEARN) for job in todo]) if recipe.debate.learn != "none" else {},
+        "learnt": _learnt(todo) if recipe.debate.learn != "none" else {},
         "references": findings.references(),
         "shown": [row for game in games for row in findings.shown(game.name, game.protocol, pooled[game.name])],
     }  # fmt: skip
@@ -85,24 +86,24 @@ def _persuaders(met: Sequence[findings.Games]) -> list[dict[str, Any]]:
     ]
 
 
-def _learnt(every: Sequence[findings.Games]) -> dict[str, Any]:
-    """What self-play made of the debater, and of what it quotes."""
-    met = {name: findings.pooled_of(every, name) for name in every[0]}
-    strength = {
-        f"Mean strength of the facts that {words} quotes": findings.told(_strength(met[f"{name} {name}"]))
-        for name, words in ((START, "the start"), (LEARNT, "the learnt debater"))
-    }
-    return findings.learnt(met, LEARNT, START) | strength
+def _learnt(todo: Sequence[seeds.Job]) -> dict[str, Any]:
+    """What self-play made of the debater, with quotes checked and with quotes trusted, and of what it quotes."""
+    found: dict[str, Any] = {}
+    for stage, quotes in zip(seeds.MET, ("checked", "trusted"), strict=True):
+        every = [seeds.played(job, stage) for job in todo]
+        met = {name: findings.pooled_of(every, name) for name in every[0]}
+        strengths = {
+            f"Mean strength that {words} claims": findings.told(_strength(met[f"{name} {name}"]))
+            for name, words in ((START, "the start"), (LEARNT, "the learnt debater"))
+        }
+        found |= {
+            f"{name}, quotes {quotes}": e for name, e in (findings.learnt(met, LEARNT, START) | strengths).items()
+        }
+    return found
 
 
-def _strength(games: Sequence[Transcript]) -> Any:
-    """Mean strength of the verified facts for its own side that a turn quotes; other quotes count 0."""
-    found = [
-        (float(sum(abs(f.weight) for f in facts if f.answer == game.question.answers[turn.side])), game.question.id)
-        for game in games
-        for turn in game.turns
-        if turn.side is not None
-        for facts in [[f for quote in turn.quotes if quote.verified for f in evidence.facts_in(quote.text)]]
-    ]
+def _strength(games: Sequence[Transcript]) -> Estimate:
+    """Mean strength that a turn states, whether it stands in the passage or not."""
+    found = [(float(evidence.strength_of(turn.text)), game.question.id) for game in games for turn in game.turns]
     values, owners = zip(*found, strict=True)
     return clusters.mean(np.array(values), np.array(owners))

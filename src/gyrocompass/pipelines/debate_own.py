@@ -35,13 +35,13 @@ from ..protocols import Policy
 from ..run import Run
 from . import debate_findings as findings
 from . import stages
-from .debate_selfplay import LEARNT, START, meet, trained
+from .debate_selfplay import CHECKED, LEARNT, START, meet, met_in, trained
 from .subjects import subjects
 from .suites import opened
 from .task import base_of
 
 PEOPLE = "people"
-STAGE, LEARN = "games", "self-play"
+STAGE = "games"
 SCRIPTS = {"debater": "strongest", "opponent": "strongest", "judge": "town"}
 """What stands for the town's own, which knows no other questions."""
 
@@ -147,10 +147,9 @@ def _learnt(recipe: Recipe, run: Run, questions: Sequence[Question], cast: Cast,
     order = [questions[i] for i in shuffled(len(questions), seed_of(run.seed, "practice"))]
     practice, heldout = order[: len(order) // 2], order[len(order) // 2 :]
     base = base_of(name)
-    folder = trained(run, base, practice, cast.judge, recipe, wording)
-    with run.stage(LEARN) as stage:
-        meet(stage, {START: base, LEARNT: str(folder)}, heldout, cast.judge, recipe, wording)
-    return findings.learnt(read_games(stage, heldout), LEARNT, START)
+    learnt = trained(run, base, practice, cast.judge, recipe, wording)
+    meet(run, {START: base, LEARNT: str(learnt)}, heldout, cast.judge, recipe, wording)
+    return findings.learnt(read_games(run.stage_folder(met_in(CHECKED)), heldout), LEARNT, START)
 
 
 def _content(

@@ -16,10 +16,12 @@ from ..models.policy import LocalPolicy
 from ..run import Run
 from . import debate_town as world
 from . import stages
-from .debate_selfplay import self_play
+from .debate_selfplay import CHECKED, TRUSTED, met_in, self_play
 from .task import base_of
 
-JUDGE, GAMES, MEETINGS, LEARN = "judge", "games", "meetings", "self-play"
+JUDGE, GAMES, MEETINGS = "judge", "games", "meetings"
+MET = (met_in(CHECKED), met_in(TRUSTED))
+"""Where the games of debaters lie that learnt with quotes checked and with quotes trusted."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Job:
     def steps(self) -> tuple[str, ...]:
         """The stages that it takes."""
         learn = self.recipe.debate.learn != "none"
-        return (JUDGE, GAMES, MEETINGS, *([LEARN] if learn else []))
+        return (JUDGE, GAMES, MEETINGS, *(MET if learn else ()))
 
     @property
     def done(self) -> int:
@@ -59,7 +61,7 @@ class Job:
     @property
     def practice(self) -> list[Question]:
         """Held out likewise, for debaters that learn: these read the whole passage, so theirs are short."""
-        return world.short_questions(self.recipe.debate.questions, seed_of(self.seed, "heldout practice"))
+        return world.short_questions(self.recipe.debate.questions // 2, seed_of(self.seed, "heldout practice"))
 
 
 def jobs(recipe: Recipe, folder: Path) -> list[Job]:
@@ -89,7 +91,7 @@ def complete(job: Job) -> None:
         _play(run, MEETINGS, met, asked[: len(asked) // 3], judge)
         # 4. A debater learns from games with itself.
         if recipe.debate.learn != "none":
-            self_play(run, LEARN, recipe, judge, job.practice)
+            self_play(run, recipe, judge, job.practice)
         run.save(status="done")
 
 
@@ -106,5 +108,5 @@ def _play(run: Run, stage: str, todo: Mapping[str, world.Game], asked: Sequence[
 
 def played(job: Job, stage: str) -> dict[str, list[Transcript]]:
     """A finished seed's games by name."""
-    asked = job.practice if stage == LEARN else job.questions
+    asked = job.practice if stage in MET else job.questions
     return read_games(Run.attach(job.folder, quiet=True).stage_folder(stage), asked)

@@ -20,6 +20,7 @@ WORDING = Wording.model_validate({**Wording().model_dump(), **evidence.WORDING})
 SKILLS = {"careless": None, "hurried": evidence.WITNESSES // 2, "thorough": evidence.WITNESSES}
 """Debaters by what they choose their quotes from: chance, the first half of the facts, all of them."""
 CHECKED, TRUSTED = "invented quotes, checked", "invented quotes, trusted"
+ONE_ROUND = PROTOCOLS["debate"].model_copy(update={"rounds": 1})
 READ_OUT = "all read out"
 """The fully informed judge of the town: its passages are too long for it, but all facts of one are not."""
 
@@ -74,10 +75,9 @@ def _strongest(quotes: int) -> Scripted:
 
 def meetings(quotes: int) -> Iterator[tuple[tuple[str, str], Game]]:
     """Debates of one round of each skill with each: A's, then B's."""
-    protocol = PROTOCOLS["debate"].model_copy(update={"rounds": 1})
     skilled = {name: _skilled(quotes, seen) for name, seen in SKILLS.items()}
     for a, b in product(skilled, skilled):
-        yield (a, b), Game(f"{a}-{b}", protocol, {"A": skilled[a], "B": skilled[b]})
+        yield (a, b), Game(f"{a}-{b}", ONE_ROUND, {"A": skilled[a], "B": skilled[b]})
 
 
 def _skilled(quotes: int, seen: int | None) -> Scripted:

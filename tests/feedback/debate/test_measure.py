@@ -5,9 +5,11 @@ import pytest
 from gyrocompass.feedback.debate import PROTOCOLS, Belief, Question, Quote, Transcript, Turn, measure
 
 
-def game(name, p_first, *, truth=0, opens=0, turns=(), backward=None):
+def game(name, p_first, *, truth=0, opens=0, turns=(), backward=None, passage=""):
     belief = Belief(p_first, p_first if backward is None else backward)
-    return Transcript(Question(name, "?", ("a", "b"), "", truth), "debate", opens, turns, (Belief(0.5, 0.5), belief))
+    return Transcript(
+        Question(name, "?", ("a", "b"), passage, truth), "debate", opens, turns, (Belief(0.5, 0.5), belief)
+    )
 
 
 def turn(side, words, *, quotes=(), marks=()):
@@ -73,9 +75,10 @@ def test_length_and_who_wins_by_it():
 
 
 def test_turns_without_an_invented_quote_and_marks():
-    good, bad = Quote("x", True), Quote("y", False)
+    """Trusted quotes that don't stand in the passage are invented all the same."""
+    good, bad = Quote("x", True), Quote("y", True)
     turns = (turn(0, 1, quotes=(good,)), turn(1, 1, quotes=(good, bad), marks=("unverified quote",)), turn(0, 1))
-    games = [game("1", 0.9, turns=turns), game("2", 0.9, turns=turns)]
+    games = [game("1", 0.9, turns=turns, passage="so x"), game("2", 0.9, turns=turns, passage="x")]
     assert measure.sound(games).value == pytest.approx(1 / 3)
     assert measure.marks(games) == {"unverified quote": 2}
 

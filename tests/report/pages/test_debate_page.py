@@ -25,7 +25,8 @@ def turn(side: int | None, *said: tuple[str, bool | None], **more: Any) -> dict[
 
 
 SHOWN = {
-    "game": "debate", "question": f"Who ran? {HOSTILE}", "answers": ["fox", "hen"], "truth": 0, "passage": "The fox ran.",
+    "game": "debate", "question": f"Who ran? {HOSTILE}", "answers": ["fox", "hen"], "truth": 0,
+    "passage": "The fox ran.",
     "beliefs": [0.5, 0.8, None],
     "groups": [
         [turn(0, ("See: ", None), ("The fox ran.", True)), turn(1, ("It flew.", False), marks=["unverified quote"])],

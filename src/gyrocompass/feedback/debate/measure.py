@@ -14,6 +14,7 @@ import numpy as np
 from ...maths import calibration, clusters, ratings, stats
 from ...maths.stats import Estimate, Floats
 from .protocol import Protocol
+from .quotes import stands
 from .records import Transcript
 from .wording import by_group
 
@@ -88,11 +89,13 @@ def seat_wins(games: Sequence[Transcript], seat: int) -> list[float]:
 
 
 def sound(games: Sequence[Transcript]) -> Estimate:
-    """Share of the debaters' turns that quote, and invent nothing."""
-    turns = [(float(bool(turn.quotes) and all(quote.verified for quote in turn.quotes)), game.question.id)
-             for game in games for turn in game.turns if turn.side is not None]  # fmt: skip
-    values, owners = zip(*turns, strict=True)
-    return clusters.proportion(np.array(values), np.array(owners))
+    """Share of the debaters' turns that quote, and nothing but what stands in the passage, checked or not."""
+    turns = [(game, turn) for game in games for turn in game.turns if turn.side is not None]
+    values = [
+        float(bool(turn.quotes) and all(stands(quote.text, game.question.passage) for quote in turn.quotes))
+        for game, turn in turns
+    ]
+    return clusters.proportion(values, np.array([game.question.id for game, _ in turns]))
 
 
 class Sway(NamedTuple):

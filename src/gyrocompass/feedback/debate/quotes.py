@@ -30,10 +30,9 @@ class Checked(NamedTuple):
 def check(text: str, passage: str, pattern: str = TAGGED, *, trusted: bool = False) -> Checked:
     """The quotes of a turn. A blank quote is never verified; `trusted` ones always are, unless blank."""
     quotes, between, end = [], [], 0
-    known = " ".join(passage.split())
     for found in re.finditer(pattern, text, flags=re.DOTALL):
         quoted = " ".join(found[1].split())
-        quotes.append(Quote(quoted, bool(quoted) and (trusted or _stands(quoted, known))))
+        quotes.append(Quote(quoted, bool(quoted) and (trusted or stands(quoted, passage))))
         between.append(text[end : found.start()])
         end = found.end()
     return Checked(tuple(quotes), (*between, text[end:]))
@@ -68,6 +67,6 @@ def cut(text: str, words: int) -> tuple[str, bool]:
     return text[: starts[words - 1]].strip(), True
 
 
-def _stands(quoted: str, passage: str) -> bool:
-    """Whether it stands there as whole words: `one` doesn't stand in `someone`."""
-    return re.search(rf"(?<!\w){re.escape(quoted)}(?!\w)", passage) is not None
+def stands(quoted: str, passage: str) -> bool:
+    """Whether it stands in the passage as whole words, white space aside: `one` doesn't stand in `someone`."""
+    return re.search(rf"(?<!\w){re.escape(quoted)}(?!\w)", " ".join(passage.split())) is not None

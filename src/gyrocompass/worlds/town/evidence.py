@@ -158,6 +158,18 @@ def fabricated(quotes: int) -> Script:
     return script
 
 
+def fragment(passage: str, answer: str, said: Sequence[str], rng: random.Random) -> str:
+    """Quotes how strongly a fact for its answer speaks, and not whose it is: `say yes by seven`."""
+    mine = [str(fact).partition(" ")[2] for fact in facts_in(passage) if fact.answer == answer]
+    return rng.choice(mine) if mine else ""
+
+
+def strength_of(text: str) -> int:
+    """The strength that a fragment states, 0 if it states none."""
+    found = re.search(rf"by ({'|'.join(NUMBERS[1:])})$", text)
+    return NUMBERS.index(found[1]) if found else 0
+
+
 def _joined(facts: Sequence[Fact], said: Sequence[str], quotes: int) -> str:
     before = {part for text in said for part in text.split(JOINT)}
     return JOINT.join([text for fact in facts if (text := str(fact)) not in before][:quotes])
