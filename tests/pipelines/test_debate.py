@@ -24,24 +24,24 @@ def test_a_lesson_s_response_is_the_right_answer_and_answers_come_in_either_orde
     assert 30 < sum("yes or no" in text for text in texts) < 90
     assert world.lessons(120, 2, seed=0) == lessons
     assert not {text for text in texts if "sure" in text} & {
-        lesson.prompt[0].content for lesson in world.lessons(120, 2, seed=1)
+        lesson.prompt[0].content for lesson in world.lessons(60, 2, seed=1)
     }
 
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("blind", 0.5), ("excerpts", 0.7), ("consultancy", 0.5), ("debate", 0.92), (world.CHECKED, 1.0),
-     (world.TRUSTED, 0.0), (world.READ_OUT, 1.0)],
+    [("excerpts", 0.7), ("consultancy", 0.5), ("debate", 0.92), (world.CHECKED, 1.0), (world.TRUSTED, 0.0),
+     (world.READ_OUT, 1.0)],
 )  # fmt: skip
 def test_a_judge_that_adds_up_what_is_quoted_does_as_the_simulation_says(name, expected):
     game = {game.name: game for game in world.games(list(PROTOCOLS.values()), 2)}[name]
-    asked = world.questions(400, 3)
+    asked = world.questions(150, 3)
     played = play(asked, game.protocol, game.speakers, JUDGE, world.WORDING, seats=game.seats)
-    assert measure.accuracy(played).value == pytest.approx(expected, abs=0.06)
+    assert measure.accuracy(played).value == pytest.approx(expected, abs=0.1)
 
 
 def test_who_chooses_its_quotes_with_more_care_persuades_more_and_informs_better():
-    asked = world.questions(150, 4)
+    asked = world.questions(60, 4)
     met = {
         pair: play(asked, game.protocol, game.speakers, JUDGE, world.WORDING, seats=game.seats)
         for pair, game in world.meetings(2)
@@ -52,7 +52,7 @@ def test_who_chooses_its_quotes_with_more_care_persuades_more_and_informs_better
 
 
 def small(**changes):
-    settings = {"seeds": 2, "questions": 12, "lessons": 40, "processes": 1, "protocols": "blind,consultancy,debate"}
+    settings = {"seeds": 2, "questions": 6, "lessons": 32, "processes": 1, "protocols": "blind,consultancy,debate"}
     return Recipe.model_validate({
         "pipeline": "debate", "sampling": {"max_new_tokens": 8}, "sft": {"learning_rate": 1e-3, "batch_size": 32},
         "preferences": {"demonstrations": 32, "prompts": 8}, "dpo": {"batch_size": 8, "heldout_fraction": 0.3},
@@ -77,7 +77,7 @@ def done(tmp_path_factory):
 def test_every_game_is_measured_over_both_seeds(done):
     rows = {row["slice"]: row for row in read_json(done / "evals.json") if row["metric"] == "judge_accuracy"}
     assert set(rows) == {"blind", "consultancy", "debate", world.READ_OUT, world.CHECKED, world.TRUSTED}
-    assert {row["n"] for row in rows.values()} == {24}
+    assert {row["n"] for row in rows.values()} == {12}
     assert {(row["model"], row["property"]) for row in rows.values()} == {("judge", "intent")}
 
 
@@ -92,7 +92,7 @@ def test_debate_json_has_gains_over_questions_and_over_seeds(done):
 
 def test_the_games_of_a_seed_are_kept_and_the_report_shows_some(done):
     rows = read_jsonl(next(done.glob("stages/*-seeds/seed-0/stages/*-games")) / "consultancy.jsonl")
-    assert len(rows) == 24
+    assert len(rows) == 12
     text = render(read(done))
     assert "Debate: a judge who depends" in text
     assert '<q class="verified"' in text
@@ -122,6 +122,6 @@ def test_sentences_say_what_came_out_either_way():
     rows = [row("a", 0.1, 0.3), row("b", -0.3, -0.1), row("c", -0.1, 0.1)]
     said = findings.sentences({"gains": rows, "games": [], "learnt": {}})
     assert said == [
-        "A lies above x by 0.20 [0.10, 0.30] (n=3) over seeds; b lies below x by -0.20 [-0.30, -0.10] (n=3) over "
-        "seeds; c lies not told apart from x by 0.00 [-0.10, 0.10] (n=3) over seeds."
+        "Judge accuracy: a is above x, by 0.20 [0.10, 0.30] over 3 seeds; b is below x, by -0.20 [-0.30, -0.10] over 3 "
+        "seeds; c is not told apart from x, by 0.00 [-0.10, 0.10] over 3 seeds."
     ]

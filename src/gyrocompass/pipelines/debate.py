@@ -38,10 +38,12 @@ def debate(recipe: Recipe, run: Run, access: Access | None = None) -> None:
     todo = seeds.jobs(recipe, run.stage_folder(STAGE))
     # 1. For each seed a judge, its games, and a debater that learns.
     if not run.stage_done(STAGE):
-        total = sum(len(job.steps) for job in todo)
-        with run.stage(STAGE), run.progress(STAGE, total) as bar:
+        with run.stage(STAGE), run.progress(STAGE, sum(len(job.steps) for job in todo)) as bar:
             complete_all(
-                seeds.complete, todo, recipe.debate.processes, lambda: bar(sum(job.done for job in todo))
+                seeds.complete, todo, recipe.debate.processes,
+                tick=lambda: bar(sum(job.done for job in todo)),
+                killed=lambda: f"{run.folder}: a process was killed, most likely for want of memory; the same command "
+                "goes on from what is done, and --set debate.processes=1 takes less memory",
             )  # fmt: skip
     # 2. How often the judge is right in each game, and by how much more than in another.
     every = [seeds.played(job, seeds.GAMES) for job in todo]

@@ -151,36 +151,43 @@ def _turn_row(game: Transcript, place: int) -> Row:
     }  # fmt: skip
 
 
-ORDER = (("debate", "consultancy"), ("consultancy", "blind"), ("debate", "blind"), ("debate", "excerpts"))
-"""The comparisons that the summary speaks of, better first."""
+HEADLINE = (("debate", "consultancy"), ("consultancy", "blind"))
+ORDER = (*HEADLINE, ("debate", "blind"), ("debate", "excerpts"))
+"""Comparisons, better first; the summary begins with the headline."""
 
 
 def sentences(content: Row) -> list[str]:
-    """What came of it: each comparison with its interval, said as it came out; then what else was found."""
-    rows = {row["name"]: row for row in content["games"] if row["accuracy"]}
-    said = [_ranking(content, rows)] if content["gains"] else []
+    """What came of it: the comparisons with their intervals, said as they came out; then what else was found."""
+    rows = [row for row in content["games"] if row["accuracy"]]
+    headline = [gain for gain in content["gains"] if (gain["better"], gain["worse"]) in HEADLINE]
+    others = [gain for gain in content["gains"] if gain not in headline]
+    said = [_compared(gains) for gains in (headline, others) if gains]
     if rows:
-        listed = "; ".join(f"{name} {_estimate(row['accuracy'])}" for name, row in rows.items())
-        said.append(f"The judge is right in: {listed}.")
+        listed = "; ".join(f"{row['name']} {_estimate(row['accuracy'])}" for row in rows)
+        said.append(f"The judge is right: {listed}.")
     said += [
         f"In {row['name']} it is right in {_estimate(row['honest'])} where the consultant argues for the right answer, "
         f"in {_estimate(row['dishonest'])} where for the wrong one."
-        for row in rows.values()
+        for row in rows
         if row["honest"] and row["dishonest"]
     ]
     said += [f"{sentence}: {_estimate(numbers)}." for sentence, numbers in content["learnt"].items()]
     return said or ["No question has a known answer, so the judge's verdicts stand unmeasured."]
 
 
-def _ranking(content: Row, rows: Mapping[str, Row]) -> str:
+def _compared(gains: Sequence[Row]) -> str:
+    """How the games of each pair lie: over seeds, where there are several."""
     parts = []
-    for row in content["gains"]:
+    for row in gains:
         over = row["over_seeds"] or row
-        verdict = "above" if over["low"] > 0 else "below" if over["high"] < 0 else "not told apart from"
-        by = f" by {_estimate(over)}{' over seeds' if row['over_seeds'] else ''}"
-        parts.append(f"{row['better']} lies {verdict} {row['worse']}{by}")
-    said = f"{'; '.join(parts)}."
-    return said[0].upper() + said[1:]
+        verdict = "is above" if over["low"] > 0 else "is below" if over["high"] < 0 else "is not told apart from"
+        seeds = f" over {over['n']} seeds" if row["over_seeds"] else ""
+        parts.append(f"{row['better']} {verdict} {row['worse']}, by {_interval(over)}{seeds}")
+    return f"Judge accuracy: {'; '.join(parts)}."
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return f"{row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
 
 
 def _estimate(row: Mapping[str, Any]) -> str:

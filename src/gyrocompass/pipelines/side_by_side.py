@@ -1,4 +1,4 @@
-"""Jobs with a folder each, several processes at once; whoever resumes finds nobody at work in the same folders."""
+"""Jobs done in several processes at once."""
 
 from __future__ import annotations
 
@@ -15,10 +15,16 @@ from ..errors import GyroError
 J = TypeVar("J")
 
 
-def complete_all(work: Callable[[J], None], todo: Sequence[J], processes: int, tick: Callable[[], None]) -> None:
-    """Does each job, several side by side; `tick` is called about once a second.
+def complete_all(
+    work: Callable[[J], None],
+    todo: Sequence[J],
+    processes: int,
+    tick: Callable[[], None],
+    killed: Callable[[], str],
+) -> None:
+    """Does each job, several side by side; `tick` is called about once a second. `work` is a function of a module.
 
-    `work` is a function of a module. Raises GyroError if a process is killed; what the jobs have done stays.
+    Raises GyroError if a process is killed, in the words of `killed`; what the jobs have done by then stays.
     """
     if min(processes, len(todo)) <= 1:
         for job in todo:
@@ -28,10 +34,7 @@ def complete_all(work: Callable[[J], None], todo: Sequence[J], processes: int, t
     try:
         _side_by_side(work, todo, processes, tick)
     except BrokenProcessPool:
-        raise GyroError(
-            "a process was killed, most likely for want of memory; the same command goes on from what is done, and "
-            "processes=1 takes less memory"
-        ) from None
+        raise GyroError(killed()) from None
 
 
 def _side_by_side(work: Callable[[J], None], todo: Sequence[J], processes: int, tick: Callable[[], None]) -> None:
@@ -50,7 +53,7 @@ def _side_by_side(work: Callable[[J], None], todo: Sequence[J], processes: int, 
 
 
 def _end_with_parent() -> None:
-    """Ends this process when its parent is gone."""
+    """Ends this process when its parent is gone: whoever resumes then finds nobody at work in the same folders."""
 
     def watch() -> None:
         parent = multiprocessing.parent_process()

@@ -28,6 +28,7 @@ def test_the_facts_are_all_that_a_passage_states_and_they_never_cancel_out():
         total = sum(fact.weight for fact in one.facts)
         assert total
         assert one.truth == int(total < 0)
+    assert [one.truth for one in SOME[:6]] == [0, 0, 1, 1, 0, 0]
 
 
 def test_the_same_seed_draws_the_same_and_short_passages_hold_the_facts_alone():

@@ -88,16 +88,21 @@ class Evidence:
 
 
 def evidence(n: int, seed: int, sights: int = WITNESSES - 1) -> list[Evidence]:
-    """n questions, each with a passage whose facts don't cancel out, and `sights` that tell nothing between them."""
+    """n questions, each with a passage whose facts don't cancel out, and `sights` that tell nothing between them.
+
+    Either answer is right for two in a row, in turn: who knows nothing is right half of the time.
+    """
     rng = random.Random(f"evidence {seed}")
-    return [_draw(rng, sights) for _ in range(n)]
+    return [_draw(rng, sights, i // 2 % 2) for i in range(n)]
 
 
-def _draw(rng: random.Random, sights: int) -> Evidence:
+def _draw(rng: random.Random, sights: int, truth: int) -> Evidence:
     subject, job = rng.choice(UNKNOWN), rng.choice(VALUES["job"])
     facts = _facts(rng)
-    while sum(fact.weight for fact in facts) == 0:
+    while (total := sum(fact.weight for fact in facts)) == 0:
         facts = _facts(rng)
+    if truth != (total < 0):
+        facts = tuple(Fact(fact.witness, -fact.weight) for fact in facts)
     seen = [rng.choice(SIGHTS).format(someone=_one(rng), other=_one(rng)) for _ in range(sights)]
     told = [part for pair in zip_longest(map(str, facts), seen) for part in pair if part]
     return Evidence(f"is {subject} {with_article(job)}", JOINT.join(told), facts)
