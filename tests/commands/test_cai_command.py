@@ -14,7 +14,7 @@ name: own
 template: "{conversation} A: {first} B: {second} {question}"
 answers: [A, B]
 principles:
-  - {id: kind, critique: Unkind?, revision: Be kind., comparison: Which is kinder?}
+  - {id: kind, critique: "Unkind?", revision: Be kind., comparison: "Which is kinder?"}
 """
 SMALL = ["--max-new-tokens", 8, "--precision", "fp32", "--device", "cpu", "--chains", 10, "--json"]
 SETTINGS = ["ppo.steps=1", "ppo.batch_size=8", "ppo.minibatches=1", "evaluation.prompts=8", "evaluation.probes=1",

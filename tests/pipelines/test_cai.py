@@ -18,7 +18,7 @@ from gyrocompass.worlds.town import prompt_text, understand
 TINY = [
     "sampling.max_new_tokens=16", "preferences.demonstrations=192", "preferences.prompts=60", "sft.epochs=1",
     "reward.epochs=1", "ppo.steps=2", "ppo.batch_size=16", "ppo.epochs=1", "ppo.checkpoint_every=1",
-    "ppo.learning_rate=1e-3", "evaluation.prompts=40", "evaluation.probes=1", "evaluation.properties=60",
+    "ppo.learning_rate=1e-3", "evaluation.prompts=40", "evaluation.probes=1", "evaluation.properties=12",
     "cai.chains=60", "cai.rounds=2", "compute.device=cpu",
 ]  # fmt: skip
 CONSTITUTION = """

@@ -22,6 +22,11 @@ class CAI(Config):
     judge: str = Field(
         "base", description="who compares responses: base, sl-cai, a folder or hub name, or http://HOST:PORT/v1#NAME"
     )
+    rules: str | None = Field(
+        None,
+        description="label by a rule-based reward, whose questions the judge answers: a file, or the name of a shipped "
+        "one; default: by the constitution",
+    )
     labels: Literal["hard", "soft", "clamped"] | None = Field(
         None, description="what becomes of a judge's probabilities; default: soft, with reasoning clamped"
     )
@@ -35,6 +40,9 @@ class CAI(Config):
         None, description="what people said of helpfulness: file, folder or hub name; not needed on the town"
     )
     learn: Literal["ppo", "dpo"] = Field("ppo", description="how the policy learns from the labels")
+    beside: tuple[Literal["sft", "ppo", "dpo"], ...] = Field(
+        ("sft", "ppo"), description="models that the town's raters teach, to compare with; not on other data"
+    )
 
 
 class Debate(Config):

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Access, Recipe
-from ..feedback.principle_judge import PrincipleJudge
 from ..feedback.revision import Chain
+from ..feedback.rulings import RulingJudge
 from ..files import write_json
 from ..learn.loop import Look
 from ..models.batching import seed_of
@@ -30,7 +30,7 @@ from .critiques import critiques, to_learn_from
 from .probing import property_looks
 from .rlhf import demonstrated, measure_intent, measure_properties, preferred, with_room_for
 from .stages import measured
-from .task import TOWN_NAME
+from .task import TOWN_NAME, Task
 
 SL, FEEDBACK, REWARD, RL = "sl-cai", "feedback", "cai-reward", "rl-cai"
 
@@ -84,7 +84,7 @@ def _feedback(recipe: Recipe, run: Run, material: Material, sl: Path, access: Ac
     config, own = recipe.cai, {"base": material.task.base, SL: str(sl)}
 
     @cache
-    def open_judge() -> PrincipleJudge:
+    def open_judge() -> RulingJudge:
         policy = judge_policy(config.judge, own, recipe.sampling, recipe.compute, access, run)
         return judging(config, policy, material.constitution, recipe.seed)
 
@@ -102,7 +102,8 @@ def _feedback(recipe: Recipe, run: Run, material: Material, sl: Path, access: Ac
 def _scorers(recipe: Recipe, run: Run, material: Material, reward: Path) -> dict[str, Scorer]:
     """The proxy, and the gauges of intent where there are any."""
     network = load(str(reward), stages.frozen(recipe.compute), scalar=True)
-    run.state["proxy_name"] = f"reward model on labels by the constitution {material.constitution.name}"
+    by = f"the rules {recipe.cai.rules}" if recipe.cai.rules else f"the constitution {material.constitution.name}"
+    run.state["proxy_name"] = f"reward model on labels by {by}"
     run.state["gold_name"] = "the town's gold reward" if "gold" in material.task.gauges else None
     return {"proxy": RewardModel(network, "the reward model"), **material.task.gauges}
 
@@ -141,17 +142,31 @@ def _reinforced(
 
 
 def _by_people(recipe: Recipe, run: Run, material: Material) -> dict[str, str]:
-    """SFT and PPO from people's demonstrations and labels about everything, harm too; none where no raters are."""
-    task, compute = material.task, recipe.compute
-    if task.label is None:
+    """SFT, PPO and DPO from people's demonstrations and labels about everything, harm too; those that are asked for,
+    none where no raters are."""
+    task, compute, beside = material.task, recipe.compute, recipe.cai.beside
+    if task.label is None or not beside:
         return {}
     sft = demonstrated(recipe, run, task)
-    reward = stages.reward(run, str(sft), preferred(recipe, run, task, sft), recipe.reward, compute)
+    models = {"sft": str(sft)}
+    if "ppo" in beside or "dpo" in beside:
+        preferences = preferred(recipe, run, task, sft)
+    if "ppo" in beside:
+        models["ppo"] = str(_by_reward(recipe, run, task, sft, preferences))
+    if "dpo" in beside:
+        models["dpo"] = str(preference_stages.dpo(run, str(sft), preferences, recipe.dpo, compute))
+    return models
+
+
+def _by_reward(recipe: Recipe, run: Run, task: Task, sft: Path, preferences: Sequence[Preference]) -> Path:
+    """PPO against a reward model of people's labels."""
+    compute = recipe.compute
+    reward = stages.reward(run, str(sft), preferences, recipe.reward, compute)
     if not run.stage_done("ppo"):
         policy, reference = stages.load_policy(str(sft), compute, recipe.seed)
         proxy = RewardModel(load(str(reward), stages.frozen(compute), scalar=True), "the reward model")
         stages.ppo(run, policy, reference, str(reward), proxy, task.prompts, recipe.ppo, recipe.sampling, base=str(sft))
-    return {"sft": str(sft), "ppo": str(run.stage_folder("ppo") / "model")}
+    return run.stage_folder("ppo") / "model"
 
 
 def _conclude(

@@ -68,6 +68,7 @@ def content(config: CAI, material: Material, chains: Sequence[Chain], heldout: S
         "hash": constitution.hash,
         "rounds": config.rounds,
         "critiques": config.critiques,
+        "judged": "singly" if config.rules or constitution.verdicts else "in pairs",
         "chains": counted.chains,
         "unrevised": counted.unrevised,
         "acted": counted.rounds,
