@@ -65,7 +65,7 @@ def test_a_debater_learns_from_self_play(capsys, model, questions, tmp_path):
         "--out", out, *SMALL, *(part for setting in sets for part in ("--set", setting)),
     )  # fmt: skip
     assert any("wins against its start" in sentence for sentence in told["summary"])
-    assert list(out.glob("stages/*-debater/model/model.safetensors"))
+    assert list(out.glob("stages/*-debater-checked/model/model.safetensors"))
 
 
 def test_people_are_waited_for_and_the_run_goes_on(capsys, model, questions, tmp_path):
