@@ -27,7 +27,8 @@ from gyrocompass.feedback.debate import (
     read_questions,
     to_row,
 )
-from gyrocompass.feedback.debate.people import PeopleJudge, PeopleSpeaker, Waiting
+from gyrocompass.feedback.debate.people import PeopleJudge, PeopleSpeaker
+from gyrocompass.feedback.debate.records import Waiting
 from gyrocompass.feedback.debate.training import SwayScorer, asked, before, preferences, self_play
 from gyrocompass.feedback.debate.turns import taken
 from gyrocompass.files import read_jsonl, write_jsonl
@@ -259,6 +260,13 @@ def test_people_are_asked_by_file_and_the_game_goes_on_once_they_replied(tmp_pat
     (game,) = attempt()
     assert [belief.p_first for belief in game.beliefs] == [0.5, 0.8]
     assert len(read_jsonl(turns)) == 1
+
+
+def test_people_on_both_sides_are_asked_at_once(tmp_path):
+    people = PeopleSpeaker(tmp_path / "turns.jsonl")
+    with pytest.raises(Waiting, match="1 of 1"):
+        play([FOX], PROTOCOLS["debate"], {"A": people, "B": people}, JUDGE, WORDING, seats="alternate")
+    assert [row["id"] for row in read_jsonl(tmp_path / "turns.jsonl")] == ["debate/fox/A/A/0", "debate/fox/A/B/0"]
 
 
 def test_a_person_whose_verdict_is_no_number_abstains(tmp_path):

@@ -11,16 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import GyroError, InputError
+from ...errors import InputError
 from ...files import write_jsonl
-from .records import Belief, Question
+from .records import Belief, Question, Waiting
 from .wording import View, Wording, prompt
-
-
-class Waiting(GyroError):
-    """People have been asked and haven't replied yet; the same command goes on once they have."""
-
-    exit_code = 4
 
 
 @dataclass(frozen=True)

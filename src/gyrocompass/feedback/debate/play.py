@@ -12,7 +12,7 @@ from ...files import read_jsonl, write_jsonl
 from ...terminal import Tick
 from .judges import Judging
 from .protocol import Protocol, Speaker
-from .records import Question, Transcript, from_row, to_row
+from .records import Question, Transcript, Waiting, from_row, to_row
 from .speakers import Speaking
 from .turns import taken
 from .wording import View, Wording
@@ -82,14 +82,20 @@ def _spoken(
     wording: Wording,
     seed: int,
 ) -> list[Transcript]:
-    """The games with one more turn of each who speaks in the group."""
-    spoken = list(games)
+    """The games with one more turn of each who speaks in the group. All of it is asked before any is waited for."""
+    spoken, waits = list(games), []
     for speaker in group:
         views = [View(game, protocol, speaker) for game in games]
-        said = speakers[speaker](views, seed=seed)
+        try:
+            said = speakers[speaker](views, seed=seed)
+        except Waiting as waiting:
+            waits.append(waiting)
+            continue
         spoken = [
             game.said(taken(view, texts[0], wording)) for game, view, texts in zip(spoken, views, said, strict=True)
         ]
+    if waits:
+        raise waits[0]
     return spoken
 
 

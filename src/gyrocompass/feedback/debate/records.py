@@ -8,10 +8,16 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...errors import InputError
+from ...errors import GyroError, InputError
 from ...files import read_jsonl
 from .protocol import Speaker
 from .quotes import Quote
+
+
+class Waiting(GyroError):
+    """People have been asked and haven't replied yet; the same command goes on once they have."""
+
+    exit_code = 4
 
 
 @dataclass(frozen=True, slots=True)
