@@ -21,7 +21,7 @@ from .stages import (
     Reward,
     Sampling,
 )
-from .studies import CAI, CAIStudy, Emergence, Frontier, Grids, Hacking
+from .studies import CAI, CAIStudy, Debate, Emergence, Frontier, Grids, Hacking
 
 __all__ = [
     "CAI",
@@ -32,6 +32,7 @@ __all__ = [
     "CAIStudy",
     "Compute",
     "Config",
+    "Debate",
     "Emergence",
     "Evaluation",
     "Frontier",
@@ -50,7 +51,7 @@ __all__ = [
 class Recipe(Config):
     """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
 
-    pipeline: Literal["rlhf", "cai", "cai_study", "frontier", "hacking", "emergence", "grids"] = Field(
+    pipeline: Literal["rlhf", "cai", "cai_study", "frontier", "hacking", "emergence", "grids", "debate"] = Field(
         "rlhf", description="which road to take"
     )
     model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
@@ -71,6 +72,7 @@ class Recipe(Config):
     dpo: DPO = DPO()
     cai: CAI = CAI()
     cai_study: CAIStudy = CAIStudy()
+    debate: Debate = Debate()
     frontier: Frontier = Frontier()
     hacking: Hacking = Hacking()
     emergence: Emergence = Emergence()

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import random
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ..config import SFT, Recipe
-from ..errors import GyroError
 from ..files import read_json, read_jsonl
 from ..learn.loop import Look, train
 from ..learn.sft import Finetuning
@@ -30,7 +24,7 @@ from ..protocols import Floats, Scorer
 from ..records import Example
 from ..run import Run
 from ..worlds import town
-from . import probe, stages, verdict
+from . import probe, side_by_side, stages, verdict
 from .pretrain import row_of
 from .task import TOWN_NAME
 
@@ -97,47 +91,16 @@ def complete_all(todo: Sequence[Job], processes: int, tick: Callable[[], None]) 
 
     Raises GyroError if one of the processes is killed; what the jobs have done by then stays.
     """
-    if min(processes, len(todo)) == 1:
-        for job in todo:
-            complete(job)
-            tick()
-        return
-    try:
-        _side_by_side(todo, processes, tick)
-    except BrokenProcessPool:
+
+    def killed() -> str:
         begun = [job.folder.name for job in todo if job.folder.exists() and job.stages_done < len(STAGES)]
-        raise GyroError(
+        return (
             f"{todo[0].folder.parent}: a process was killed, most likely for want of memory, that trained "
             f"{' or '.join(begun) or 'the first model'}; the same command goes on from what is done, and --set "
             "emergence.processes=1 takes less memory"
-        ) from None
+        )
 
-
-def _side_by_side(todo: Sequence[Job], processes: int, tick: Callable[[], None]) -> None:
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=_end_with_parent) as pool:
-        waiting = {pool.submit(complete, job) for job in todo}
-        try:
-            while waiting:
-                done, waiting = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
-                tick()
-                for one in done:
-                    one.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _end_with_parent() -> None:
-    """Ends this process when its parent is gone: whoever resumes then finds nobody at work in the same folders."""
-
-    def watch() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
+    side_by_side.complete_all(complete, todo, processes, tick, killed)
 
 
 def complete(job: Job) -> None:

@@ -18,6 +18,7 @@ from ..files import read_json, read_jsonl
 from ..records import Measurement
 from .cai_study import CAIStudy
 from .constitution import Constitution
+from .debate import Debate
 from .emergence import Emergence
 from .frontier import Frontier
 from .grids import Grids
@@ -36,6 +37,7 @@ PARTS: Mapping[str, type] = {
     "grids": Grids,
     "constitution": Constitution,
     "cai_study": CAIStudy,
+    "debate": Debate,
 }
 """What roads leave beside the rest, each in a file and a field of its name."""
 PROPERTIES = "properties"
@@ -137,6 +139,7 @@ class RunData:
     grids: Grids | None = None
     constitution: Constitution | None = None
     cai_study: CAIStudy | None = None
+    debate: Debate | None = None
     audits: tuple[Finding, ...] = ()
 
     def of_frontier(self, row: Measurement) -> bool:

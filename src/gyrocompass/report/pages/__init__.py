@@ -10,6 +10,7 @@ from .audits import audits
 from .cai_study import cai_study
 from .constitution import constitution
 from .curve import curve
+from .debate import debate
 from .emergence import emergence
 from .frontier import frontier
 from .grids import grids
@@ -36,6 +37,7 @@ PAGES: tuple[Page, ...] = (
     spectrum,
     properties,
     constitution,
+    debate,
     transcripts,
     training,
     provenance,

@@ -1,0 +1,111 @@
+"""Debate and its controls: on the town over seeds, and on questions and models of one's own.
+
+Source: Irving et al. 2018, arXiv:1805.00899 (the game); Michael et al. 2023, arXiv:2311.08702, Khan et al. 2024,
+arXiv:2402.06782, and Kenton et al. 2024, arXiv:2407.04622 (judges who can't read the passage, and the controls).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..config import Access, Recipe
+from ..feedback.debate import Transcript, measure, read_protocols
+from ..files import write_json
+from ..maths import clusters
+from ..maths.stats import Estimate
+from ..run import Run
+from ..worlds.town import evidence
+from . import debate_findings as findings
+from . import debate_seeds as seeds
+from . import debate_town as world
+from .debate_own import own_games
+from .debate_selfplay import LEARNT, START
+from .side_by_side import complete_all
+from .task import TOWN_NAME
+
+STAGE = "seeds"
+
+
+def debate(recipe: Recipe, run: Run, access: Access | None = None) -> None:
+    """Runs or resumes all games; writes debate.json and the judge's rows of evals.json. `access` is how an endpoint is
+    asked."""
+    if recipe.data != TOWN_NAME:
+        own_games(recipe, run, access or Access())
+        return
+    todo = seeds.jobs(recipe, run.stage_folder(STAGE))
+    # 1. For each seed a judge, its games, and a debater that learns.
+    if not run.stage_done(STAGE):
+        with run.stage(STAGE), run.progress(STAGE, sum(len(job.steps) for job in todo)) as bar:
+            complete_all(
+                seeds.complete, todo, recipe.debate.processes,
+                tick=lambda: bar(sum(job.done for job in todo)),
+                killed=lambda: f"{run.folder}: a process was killed, most likely for want of memory; the same command "
+                "goes on from what is done, and --set debate.processes=1 takes less memory",
+            )  # fmt: skip
+    # 2. How often the judge is right in each game, and by how much more than in another.
+    every = [seeds.played(job, seeds.GAMES) for job in todo]
+    pooled = {name: findings.pooled_of(every, name) for name in every[0]}
+    content = _content(recipe, todo, every, pooled)
+    run.measure(findings.measurements(pooled))
+    write_json(run.folder / findings.FILE, content)
+    run.save(status="done", summary=findings.sentences(content))
+
+
+def _content(
+    recipe: Recipe, todo: Sequence[seeds.Job], every: Sequence[findings.Games], pooled: findings.Games
+) -> dict[str, Any]:
+    """What debate.json holds; docs/methods/debate.md describes it."""
+    protocols = read_protocols(recipe.debate.protocols)
+    games = world.games(protocols, recipe.debate.quotes)
+    gains = [findings.gain_row(*pair, every) for pair in [*findings.ORDER, (world.CHECKED, world.TRUSTED)]]
+    return {
+        "judge": f"a model trained on {recipe.debate.lessons:,} games with known outcome",
+        "questions": recipe.debate.questions,
+        "seeds": [job.seed for job in todo],
+        "games": [
+            findings.game_row(game.name, game.protocol, pooled[game.name], [some[game.name] for some in every])
+            for game in games
+        ],
+        "gains": [gain for gain in gains if gain],
+        "persuaders": _persuaders([seeds.played(job, seeds.MEETINGS) for job in todo]),
+        "learnt": _learnt(todo) if recipe.debate.learn != "none" else {},
+        "references": findings.references(),
+        "shown": [row for game in games for row in findings.shown(game.name, game.protocol, pooled[game.name])],
+    }  # fmt: skip
+
+
+def _persuaders(met: Sequence[findings.Games]) -> list[dict[str, Any]]:
+    """Ratings before the judge, beside its accuracy when a debater of that skill debates itself."""
+    meetings = {
+        (a, b): findings.pooled_of(met, f"{a} {b}") for a, b in (name.split(" ") for name in met[0])
+    }  # fmt: skip
+    return [
+        {"name": one.name, "rating": findings.told(one.rating), "accuracy": findings.told(one.accuracy)}
+        for one in measure.persuaders(meetings)
+    ]
+
+
+def _learnt(todo: Sequence[seeds.Job]) -> dict[str, Any]:
+    """What self-play made of the debater, with quotes checked and with quotes trusted, and of what it quotes."""
+    found: dict[str, Any] = {}
+    for stage, quotes in zip(seeds.MET, ("checked", "trusted"), strict=True):
+        every = [seeds.played(job, stage) for job in todo]
+        met = {name: findings.pooled_of(every, name) for name in every[0]}
+        strengths = {
+            f"Mean strength that {words} claims": findings.told(_strength(met[f"{name} {name}"]))
+            for name, words in ((START, "the start"), (LEARNT, "the learnt debater"))
+        }
+        found |= {
+            f"{name}, quotes {quotes}": e for name, e in (findings.learnt(met, LEARNT, START) | strengths).items()
+        }
+    return found
+
+
+def _strength(games: Sequence[Transcript]) -> Estimate:
+    """Mean strength that a turn states, whether it stands in the passage or not."""
+    found = [(float(evidence.strength_of(turn.text)), game.question.id) for game in games for turn in game.turns]
+    values, owners = zip(*found, strict=True)
+    return clusters.mean(np.array(values), np.array(owners))

@@ -1,0 +1,64 @@
+"""Jobs done in several processes at once."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from threading import Thread
+from typing import TypeVar
+
+from ..errors import GyroError
+
+J = TypeVar("J")
+
+
+def complete_all(
+    work: Callable[[J], None],
+    todo: Sequence[J],
+    processes: int,
+    tick: Callable[[], None],
+    killed: Callable[[], str],
+) -> None:
+    """Does each job, several side by side; `tick` is called about once a second. `work` is a function of a module.
+
+    Raises GyroError if a process is killed, in the words of `killed`; what the jobs have done by then stays.
+    """
+    if min(processes, len(todo)) <= 1:
+        for job in todo:
+            work(job)
+            tick()
+        return
+    try:
+        _side_by_side(work, todo, processes, tick)
+    except BrokenProcessPool:
+        raise GyroError(killed()) from None
+
+
+def _side_by_side(work: Callable[[J], None], todo: Sequence[J], processes: int, tick: Callable[[], None]) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_end_with_parent) as pool:
+        waiting = {pool.submit(work, job) for job in todo}
+        try:
+            while waiting:
+                done, waiting = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
+                tick()
+                for one in done:
+                    one.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _end_with_parent() -> None:
+    """Ends this process when its parent is gone: whoever resumes then finds nobody at work in the same folders."""
+
+    def watch() -> None:
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
