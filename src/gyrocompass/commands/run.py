@@ -46,6 +46,7 @@ def run(
 
 
 def _go(resolved: Recipe, opened: Run) -> None:
+    from ..pipelines.amplify import amplify
     from ..pipelines.cai import cai
     from ..pipelines.emergence import emergence
     from ..pipelines.frontier import frontier
@@ -56,6 +57,7 @@ def _go(resolved: Recipe, opened: Run) -> None:
 
     roads = {
         "rlhf": rlhf, "cai": cai, "frontier": frontier, "hacking": hacking, "emergence": emergence, "grids": grids,
+        "amplify": amplify,
     }  # fmt: skip
     with opened.guard():
         roads[resolved.pipeline](resolved, opened)

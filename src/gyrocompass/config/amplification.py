@@ -49,4 +49,5 @@ class Amplify(Config):
     moves: PositiveInt = Field(8, description="sub-questions at most of one decomposition")
     iterations: PositiveInt = Field(1, description="rounds of amplifying and distilling")
     words: PositiveInt = Field(400, description="words that are read at once, where texts are shortened")
+    questions: PositiveInt = Field(600, description="questions of a round, where the embedded world asks them")
     distil: bool = Field(True, description="fine-tune the model on the amplified answers")

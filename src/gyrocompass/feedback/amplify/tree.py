@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ...errors import InputError
 from ...records import Example, user
 
-By = Literal["model", "overseer", "nobody"]
+By = Literal["model", "overseer", "facts", "nobody"]
 _IDK = re.compile(r"(?:(?:sorry,? )?i (?:do not|don.?t) know(?: that)?|idk)\W*", re.IGNORECASE)
 
 

@@ -21,8 +21,8 @@ from ...config import Amplification
 from ...models.batching import seed_of
 from ..loop import schedule
 from .amplify import Help, amplify
-from .overseer import Imitator, Overseer, Question
-from .reader import Reader, Spelling, update
+from .overseer import Imitator, Overseer
+from .reader import Question, Reader, Spelling, update
 
 Facts = Mapping[Question, int]
 WARMUP_FRACTION = 0.1
@@ -123,9 +123,9 @@ class Student:
         self.teacher = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=0.0)
 
-    def logits(self, network: nn.Module, batch_facts: Tensor, questions: Tensor) -> Tensor:
+    def logits(self, network: nn.Module, facts: Tensor, questions: Tensor) -> Tensor:
         """Of the answers, (B, tokens)."""
-        rows = torch.cat([self.spelling.asking(questions)[:, None], batch_facts], 1)
+        rows = torch.cat([self.spelling.asking(questions)[:, None], facts], 1)
         logits: Tensor = network(rows)[:, 0, : self.spelling.tokens]
         return logits
 
@@ -145,8 +145,13 @@ class Student:
         return logits.argmax(-1)
 
     @torch.no_grad()
+    def answers(self, facts: Int[Tensor, "B F S"], questions: Int[Tensor, "B W"]) -> Int[Tensor, "B"]:
+        """X's own answers, however sure it is."""
+        return self.logits(self.network, facts, questions).argmax(-1)
+
     def right(self, batch: Batch) -> tuple[bool, ...]:
-        return tuple((self.logits(self.network, batch.facts, batch.questions).argmax(-1) == batch.truths).tolist())
+        """Which of X's answers are true."""
+        return tuple((self.answers(batch.facts, batch.questions) == batch.truths).tolist())
 
 
 @dataclass
@@ -180,15 +185,16 @@ def amplification(
     seed: int,
     probes: Sequence[int],
     tick: Callable[[int], None] = lambda step: None,
-) -> list[Probe]:
-    """Trains X by a method; probes it on held-out questions after these steps, 0 being before the first."""
+) -> tuple[list[Probe], Student]:
+    """X trained by a method, and what it was found to know of held-out questions after these steps, 0 being before the
+    first."""
     torch.manual_seed(seed_of(seed, "amplification"))
     steps = settings.steps * puzzle.depths
     rng, spelling = random.Random(seed), Spelling(puzzle.width, puzzle.tokens)
     student = Student(puzzle, spelling, settings, averaged=method.averaged)
     overseer = Overseer(puzzle.next_move, spelling, settings.noise * method.noisy, rng)
     imitator = Imitator(puzzle.moves, spelling, settings.width)
-    help: Help = student.help if method.iterated else partial(_silent, spelling)
+    help: Help = student.help if method.iterated else partial(silent, spelling)
     curriculum = Curriculum(puzzle.depths, settings.agreement, level=1 if method.amplified else puzzle.depths)
     found = [Probe(0, student.right(heldout), curriculum.level, 0, 0.0, None)] if 0 in probes else []
     for step in range(1, steps + 1):
@@ -214,10 +220,10 @@ def amplification(
         if step in probes:
             found.append(_probe(step, student, heldout, curriculum, overseer, batch, labels))
         tick(step)
-    return found
+    return found, student
 
 
-def _silent(spelling: Spelling, facts: Int[Tensor, "B F S"], questions: Int[Tensor, "B W"]) -> Int[Tensor, "B"]:
+def silent(spelling: Spelling, facts: Int[Tensor, "B F S"], questions: Int[Tensor, "B W"]) -> Int[Tensor, "B"]:
     """A helper that knows nothing: the overseer has the facts alone."""
     return torch.full_like(questions[:, 0], spelling.idk)
 

@@ -10,9 +10,9 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from .reader import Reader, Spelling, update
+from ...errors import InputError
+from .reader import Question, Reader, Spelling, update
 
-Question = tuple[int, ...]
 Next = Callable[[Question, Sequence[int]], Question | int]
 """H: its next move on a question, given the answers so far; a sub-question, or the answer."""
 
@@ -41,14 +41,11 @@ class Overseer:
             return [self.rng.randrange(spelling.tokens) for _ in range(spelling.width)] + [
                 self.rng.choice([spelling.unknown, self.rng.randrange(spelling.tokens)])
             ]
-        answers = [row[-1] for row in rows[1:] if row[-1] != spelling.empty]
         try:
-            move = self.next_move(tuple(rows[0][:-1]), answers)
-        except (IndexError, KeyError, ValueError):
+            move = self.next_move(*spelling.read(rows))
+        except InputError:  # after a random move it may be asked what makes no sense
             move = spelling.idk
-        if isinstance(move, int):
-            return [spelling.empty] * spelling.width + [move if move < spelling.tokens else spelling.idk]
-        return [*move, spelling.unknown]
+        return spelling.move_of(move)
 
     def decisions(self) -> tuple[Tensor, Tensor]:
         """All that was kept: (N, R, S) and (N, S)."""

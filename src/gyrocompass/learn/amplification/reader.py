@@ -6,6 +6,7 @@ position: the sum of an embedding for each slot.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 LAYERS, HEAD_SIZE = 2, 16
+Question = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,19 @@ class Spelling:
     def asking(self, questions: Int[Tensor, "B W"]) -> Int[Tensor, "B W+1"]:
         """Each question as a row whose answer is wanted."""
         return torch.cat([questions, torch.full_like(questions[:, :1], self.unknown)], 1)
+
+    def read(self, rows: Sequence[Sequence[int]]) -> tuple[Question, list[int]]:
+        """The question and the answers so far, from its rows."""
+        return tuple(rows[0][:-1]), [row[-1] for row in rows[1:] if row[-1] != self.empty]
+
+    def move_of(self, move: Question | int) -> list[int]:
+        """A move as a row: a sub-question whose answer is wanted, or an answer that leaves the question's slots empty.
+
+        An answer that is none of the tokens is idk.
+        """
+        if isinstance(move, tuple):
+            return [*move, self.unknown]
+        return [self.empty] * self.width + [move if 0 <= move < self.tokens else self.idk]
 
 
 class Reader(nn.Module):

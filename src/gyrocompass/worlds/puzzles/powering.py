@@ -17,7 +17,7 @@ class Powering(Puzzle):
     name, asks = "powering", "where an element ends up when a permutation is applied again and again"
     width, moves = 2, 2
 
-    def __init__(self, n: int = 5, depths: int = 4) -> None:
+    def __init__(self, n: int = 4, depths: int = 4) -> None:
         self.n, self.depths, self.facts = n, depths, n
         self.tokens = max(n, 2**depths + 1)
 

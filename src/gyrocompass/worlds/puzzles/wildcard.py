@@ -20,7 +20,7 @@ class Wildcard(Puzzle):
     name, asks = "wildcard", "the sum of a function over all strings that match a pattern"
     moves = 2
 
-    def __init__(self, bits: int = 4) -> None:
+    def __init__(self, bits: int = 3) -> None:
         self.width = self.depths = bits
         self.facts = 2**bits
         self.tokens = max(2**bits + 1, ANY + 1)
