@@ -24,10 +24,9 @@ from ..feedback.amplify import (
     summaries,
     to_distil,
 )
+from ..feedback.choice import with_space
 from ..files import read_jsonl, write_jsonl
 from ..models.batching import seed_of
-from ..models.loading import load
-from ..models.policy import LocalPolicy, with_room
 from ..protocols import Policy
 from ..records import Example, user
 from ..run import Run
@@ -86,7 +85,7 @@ def amplified(
     file = run.stage_folder(name) / TREES
     if not run.stage_done(name):
         with run.stage(name) as folder, run.progress(name, len(questions)) as tick:
-            policy = LocalPolicy(load(model, stages.frozen(compute)), sampling)
+            policy = judge_policy(model, {}, sampling, compute, access or Access(), run)
             overseer = open_overseer(config, policy, sampling, compute, access or Access(), run)
             asked = Asked(folder / "asked.jsonl", overseer, _helper(config, policy, seed_of(run.seed, name)))
             put = [SHORTEN.format(text=text) for text in questions] if config.task == "summaries" else questions
@@ -123,12 +122,12 @@ def open_overseer(
     return PolicyOverseer(other or policy, run.seed)
 
 
-def _helper(config: Amplify, policy: LocalPolicy, seed: int) -> Helper:
+def _helper(config: Amplify, policy: Policy, seed: int) -> Helper:
     """The model, which has no answer to a question that leaves it no room; on the town its number is read out."""
 
     def help(questions: Sequence[str]) -> list[str]:
         prompts = [user(question) for question in questions]
-        kept, _ = with_room(policy.network, prompts, policy.sampling)
+        kept = with_space(policy, prompts)
         drawn = policy.sample([prompts[i] for i in kept], seed=seed)
         replies = {i: texts[0] for i, texts in zip(kept, drawn, strict=True)}
         told = [replies.get(i, "") for i in range(len(questions))]

@@ -6,8 +6,8 @@ Source: Christiano, Shlegeris & Amodei 2018, arXiv:1810.08575.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from .. import data
 from ..config import Access, Recipe
@@ -23,13 +23,20 @@ from ..worlds.town.sums import draw_sum_of, number_in, terms_of, total
 from . import stages
 from .amplification import reach, study
 from .amplified_model import TREES, amplified, learnt, rounds
-from .amplify_findings import Learnt, Sums, content, measurements, sentences
+from .amplify_findings import IDA, ONE_SHOT, Learnt, Sums, content, measurements, sentences
 from .task import TOWN_NAME, base_of, recorded
 
 FILE = "amplify.json"
 KNOWN_TERMS = 2
 """Terms of the sums that the town's base model can do."""
-ONE_SHOT = "one-shot"
+
+
+class Taught(NamedTuple):
+    """A model: what it is called, the seed of its training, and its folder."""
+
+    name: str
+    seed: int
+    folder: str
 
 
 def amplify(recipe: Recipe, run: Run, access: Access | None = None) -> None:
@@ -50,50 +57,64 @@ def amplify(recipe: Recipe, run: Run, access: Access | None = None) -> None:
 
 
 def _sums(recipe: Recipe, run: Run) -> Sums:
-    """The town's sums: each round asks for one term more than the round before; one-shot asks for all at once."""
-    config, base = recipe.amplify, base_of(recipe.model)
-    deepest = KNOWN_TERMS + config.iterations
-    common = (recipe.sft, recipe.sampling, recipe.compute)
-    models = rounds(run, base, lambda i: _drawn(recipe, i, KNOWN_TERMS + i), config, *common)
-    # The control: the same number of questions, of all lengths, amplified once with the base model and distilled once.
-    once = [q for i in range(config.iterations) for q in _drawn(recipe, 100 + i, deepest)]
-    trees = amplified(run, base, once, config, recipe.sampling, recipe.compute, name=f"{ONE_SHOT}-amplify")
-    single = stages.sft(run, base, learnt(run, trees), recipe.sft, recipe.compute, name=ONE_SHOT)
-    named = {"base": base, **{f"ida-{i}": str(m) for i, m in enumerate(models, 1)}, ONE_SHOT: str(single)}
-    return Sums(_answered(recipe, run, named, deepest), _trees(run))
+    """The town's sums, learnt at every seed; all models answer the same held-out ones."""
+    base = base_of(recipe.model)
+    taught = [Taught("base", recipe.seed, base)]
+    for seed in range(recipe.seed, recipe.seed + recipe.amplification.seeds):
+        taught += _taught(recipe, run, base, seed)
+    return Sums(_answered(recipe, run, taught), _trees(run))
 
 
-def _drawn(recipe: Recipe, round: int, most: int) -> list[str]:
-    """A round's questions: half are of `most` terms, the others shorter."""
-    rng = random.Random(seed_of(recipe.seed, "sums", round))
+def _taught(recipe: Recipe, run: Run, base: str, seed: int) -> list[Taught]:
+    """The model after each round, which asks for one term more than the round before; and the one-shot control."""
+    config = recipe.amplify
+    end = "" if seed == recipe.seed else f"-seed-{seed}"
+
+    def asked(round: int) -> list[str]:
+        return _drawn(config.questions, KNOWN_TERMS + round, seed_of(seed, "sums", round))
+
+    models = rounds(run, base, asked, config, recipe.sft, recipe.sampling, recipe.compute, name=f"{IDA}{end}")
+    # The control: as many questions in all, of the last round's lengths, amplified once and distilled once.
+    n, most = config.questions * config.iterations, KNOWN_TERMS + config.iterations
+    trees = amplified(
+        run, base, _drawn(n, most, seed_of(seed, "sums")), config, recipe.sampling, recipe.compute,
+        name=f"{ONE_SHOT}{end}-amplify",
+    )  # fmt: skip
+    single = stages.sft(run, base, learnt(run, trees), recipe.sft, recipe.compute, name=f"{ONE_SHOT}{end}")
+    after = [Taught(f"{IDA}-{i}", seed, str(model)) for i, model in enumerate(models, 1)]
+    return [*after, Taught(ONE_SHOT, seed, str(single))]
+
+
+def _drawn(n: int, most: int, seed: int) -> list[str]:
+    """n questions to learn from: half are of `most` terms, the others shorter."""
+    rng = random.Random(seed)
     lengths = range(KNOWN_TERMS, most + 1)
     weights = [1.0] * (len(lengths) - 1) + [float(len(lengths) - 1)]
-    drawn = rng.choices(lengths, weights, k=recipe.amplify.questions)
-    return [draw_sum_of(terms, "train", rng) for terms in drawn]
+    return [draw_sum_of(terms, "train", rng) for terms in rng.choices(lengths, weights, k=n)]
 
 
-def _answered(recipe: Recipe, run: Run, models: Mapping[str, str], deepest: int) -> list[dict[str, Any]]:
+def _answered(recipe: Recipe, run: Run, taught: Sequence[Taught]) -> list[dict[str, Any]]:
     """A row for each held-out question and model: its terms, and whether the answer is right."""
     file = run.stage_folder("evaluation") / "answers.jsonl"
     if not run.stage_done("evaluation"):
         rng = random.Random(seed_of(recipe.seed, "heldout sums"))
-        lengths = range(KNOWN_TERMS, deepest + 1)
+        lengths = range(KNOWN_TERMS, KNOWN_TERMS + recipe.amplify.iterations + 1)
         each = recipe.evaluation.prompts // len(lengths)
         asked = [q for terms in lengths for q in dict.fromkeys(draw_sum_of(terms, "heldout", rng) for _ in range(each))]
-        with run.stage("evaluation"), run.progress("evaluation", len(models)) as tick:
+        with run.stage("evaluation"), run.progress("evaluation", len(taught)) as tick:
             rows: list[dict[str, Any]] = []
-            for done, (name, folder) in enumerate(models.items(), 1):
-                policy = LocalPolicy(load(folder, stages.frozen(recipe.compute)), recipe.sampling)
+            for done, one in enumerate(taught, 1):
+                policy = LocalPolicy(load(one.folder, stages.frozen(recipe.compute)), recipe.sampling)
                 drawn = policy.sample([user(q) for q in asked], seed=seed_of(recipe.seed, "answers"))
-                rows += [_row(name, q, reply) for q, (reply,) in zip(asked, drawn, strict=True)]
+                rows += [_row(one, q, reply) for q, (reply,) in zip(asked, drawn, strict=True)]
                 tick(done)
             write_jsonl(file, rows)
     return read_jsonl(file)
 
 
-def _row(model: str, question: str, reply: str) -> dict[str, Any]:
-    right = number_in(reply) == total(question)
-    return {"model": model, "question": question, "terms": terms_of(question), "reply": reply, "right": right}
+def _row(of: Taught, question: str, reply: str) -> dict[str, Any]:
+    row = {"model": of.name, "seed": of.seed, "question": question, "terms": terms_of(question), "reply": reply}
+    return row | {"right": number_in(reply) == total(question)}
 
 
 def _trees(run: Run) -> dict[str, list[Node]]:

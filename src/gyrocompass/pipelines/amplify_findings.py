@@ -54,7 +54,7 @@ class Learnt:
             return None
         ours, seeds = self._right(IDA, lambda d: d > self.reach)
         theirs, _ = self._right(other, lambda d: d > self.reach)
-        return clusters.difference(ours, theirs, seeds) if ours.size else None
+        return lead_over_seeds(ours, theirs, seeds) if ours.size else None
 
     def calls(self, method: str) -> Estimate | None:
         """H's moves in a whole training run; None where it wasn't asked, or where a single seed shows no spread."""
@@ -88,17 +88,27 @@ class Sums:
         return sorted({row["terms"] for row in self.answers})
 
     def accuracy(self, model: str, terms: int) -> Estimate:
-        right = self._right(model, terms)
-        return stats.proportion(int(right.sum()), len(right))
+        """Share of right answers to sums of so many terms."""
+        return over_seeds(*self._right(model, terms))
 
-    def gap(self, model: str, other: str, terms: int) -> Estimate:
-        """On the same questions."""
-        right = self._right(model, terms) - self._right(other, terms)
-        return clusters.gap(right, np.arange(len(right)))
+    def lead(self, model: str, other: str, terms: int) -> Estimate:
+        """On the same questions, seed by seed."""
+        ours, seeds = self._right(model, terms)
+        return lead_over_seeds(ours, self._right(other, terms)[0], seeds)
 
-    def _right(self, model: str, terms: int) -> Floats:
-        mine = [row["right"] for row in self.answers if (row["model"], row["terms"]) == (model, terms)]
-        return np.array(mine, dtype=np.float64)
+    def _right(self, model: str, terms: int) -> tuple[Floats, Floats]:
+        mine = [(row["right"], row["seed"]) for row in self.answers if (row["model"], row["terms"]) == (model, terms)]
+        right, seeds = np.array(mine, dtype=np.float64).T
+        return right, seeds
+
+
+def lead_over_seeds(ours: ArrayLike, theirs: ArrayLike, seeds: ArrayLike) -> Estimate:
+    """Mean difference with its interval over training runs; over questions where there is one, or no two differ."""
+    gaps, runs = np.asarray(ours) - np.asarray(theirs), np.asarray(seeds)
+    found = clusters.mean(gaps, runs)
+    if np.isfinite(found.low) and found.low < found.high:
+        return found._replace(low=max(-1.0, found.low), high=min(1.0, found.high))
+    return clusters.gap(gaps, np.arange(len(gaps)) if np.isinf(found.low) else runs)
 
 
 def over_seeds(right: ArrayLike, seeds: ArrayLike) -> Estimate:
@@ -197,22 +207,21 @@ def _worth_reading(trees: Sequence[Node]) -> list[Node]:
 
 def sentences(puzzles: Sequence[Learnt], sums: Sums) -> list[str]:
     """The verdict first: by how much IDA leads its one-shot control where the overseer can't reach."""
-    said = [_verdict(one) for one in puzzles]
     if sums.models:
-        last, longest = [m for m in sums.models if m.startswith(IDA)][-1], sums.lengths[-1]
-        lead = sums.gap(last, ONE_SHOT, longest)
-        said.append(
-            f"Sums of {longest} terms: right answers {sums.accuracy(last, longest)} after the last round, "
-            f"{sums.accuracy(ONE_SHOT, longest)} after one-shot amplification, {sums.accuracy('base', longest)} before; "
-            f"the lead over one-shot is {lead}."
-        )
-    if not puzzles:
-        rounds = [_round(stage, trees) for stage, trees in sums.trees.items()]
-        said += [
-            f"{r['stage']}: {r['questions'] - r['idk']:,} of {r['questions']:,} questions answered, {r['calls']:,} calls."
-            for r in rounds
-        ]
-    return said
+        return [*map(_verdict, puzzles), _said_of(sums)]
+    told = "{stage}: {answered:,} of {questions:,} questions answered, {calls:,} calls."
+    rounds = [_round(stage, trees) for stage, trees in sums.trees.items()]
+    return [told.format(**row, answered=row["questions"] - row["idk"]) for row in rounds]
+
+
+def _said_of(sums: Sums) -> str:
+    """The longest sums, after the last round, after one-shot amplification and before."""
+    last, longest = [model for model in sums.models if model.startswith(IDA)][-1], sums.lengths[-1]
+    after, once, before = (sums.accuracy(model, longest) for model in (last, ONE_SHOT, "base"))
+    return (
+        f"Sums of {longest} terms: the share of right answers is {before} before, {once} after one-shot amplification, "
+        f"{after} after {len(sums.lengths) - 1} rounds; the lead over one-shot is {sums.lead(last, ONE_SHOT, longest)}."
+    )
 
 
 def _verdict(one: Learnt) -> str:

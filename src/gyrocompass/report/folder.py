@@ -16,6 +16,7 @@ from ..audits.audit import Finding
 from ..errors import InputError
 from ..files import read_json, read_jsonl
 from ..records import Measurement
+from .amplify import Amplify
 from .constitution import Constitution
 from .emergence import Emergence
 from .frontier import Frontier
@@ -124,6 +125,7 @@ class RunData:
     hacking: Hacking | None = None
     emergence: Emergence | None = None
     grids: Grids | None = None
+    amplify: Amplify | None = None
     constitution: Constitution | None = None
     audits: tuple[Finding, ...] = ()
 
@@ -213,6 +215,7 @@ def read(folder: Path) -> RunData:
         "hacking": _hacking(folder / "hacking.json"),
         "emergence": _emergence(folder / "emergence.json"),
         "grids": _grids(folder / "grids.json"),
+        "amplify": _amplify(folder / "amplify.json"),
         "constitution": _constitution(folder / "constitution.json"),
         "audits": _audits(folder / "audits.json"),
     }
@@ -265,6 +268,11 @@ def _grids(path: Path) -> Grids | None:
         if isinstance(world, dict):
             world["episodes"] = _rows(_within(path.parent, str(world.get("episodes"))))
     found: Grids = _checked(Grids, content, path)
+    return found
+
+
+def _amplify(path: Path) -> Amplify | None:
+    found: Amplify | None = _checked(Amplify, read_json(path), path) if path.exists() else None
     return found
 
 

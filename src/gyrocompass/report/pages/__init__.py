@@ -6,6 +6,7 @@ A page that has nothing to say about a run returns None. Adding one is a file, a
 from collections.abc import Callable
 
 from ..folder import RunData
+from .amplify import amplify
 from .audits import audits
 from .constitution import constitution
 from .curve import curve
@@ -29,6 +30,7 @@ PAGES: tuple[Page, ...] = (
     hacking,
     emergence,
     grids,
+    amplify,
     audits,
     models,
     spectrum,
