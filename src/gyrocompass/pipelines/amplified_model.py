@@ -17,6 +17,7 @@ from ..feedback.amplify import (
     Node,
     Overseer,
     People,
+    PolicyHelper,
     PolicyOverseer,
     Scripted,
     answer_by_amplification,
@@ -24,11 +25,10 @@ from ..feedback.amplify import (
     summaries,
     to_distil,
 )
-from ..feedback.choice import with_space
 from ..files import read_jsonl, write_jsonl
 from ..models.batching import seed_of
 from ..protocols import Policy
-from ..records import Example, user
+from ..records import Example
 from ..run import Run
 from ..worlds.town.sums import number_in, take_apart
 from . import stages
@@ -123,14 +123,8 @@ def open_overseer(
 
 
 def _helper(config: Amplify, policy: Policy, seed: int) -> Helper:
-    """The model, which has no answer to a question that leaves it no room; on the town its number is read out."""
-
-    def help(questions: Sequence[str]) -> list[str]:
-        prompts = [user(question) for question in questions]
-        kept = with_space(policy, prompts)
-        drawn = policy.sample([prompts[i] for i in kept], seed=seed)
-        replies = {i: texts[0] for i, texts in zip(kept, drawn, strict=True)}
-        told = [replies.get(i, "") for i in range(len(questions))]
-        return [number_in(reply) or "" for reply in told] if config.overseer == TOWN_NAME else told
-
-    return help
+    """The model; on the town its number is read out."""
+    helper = PolicyHelper(policy, seed)
+    if config.overseer != TOWN_NAME:
+        return helper
+    return lambda questions: [number_in(reply) or "" for reply in helper(questions)]

@@ -2,7 +2,7 @@
 
 from .amplify import Answer, Ask, Direct, Helper, Limits, Move, Overseer, State, answer_by_amplification
 from .asked import Asked
-from .overseers import People, PolicyOverseer, Script, Scripted, summaries
+from .overseers import People, PolicyHelper, PolicyOverseer, Script, Scripted, summaries
 from .tree import Node, answer_in, notes, to_distil
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Node",
     "Overseer",
     "People",
+    "PolicyHelper",
     "PolicyOverseer",
     "Script",
     "Scripted",

@@ -12,6 +12,7 @@ from pathlib import Path
 from ...errors import InputError
 from ...protocols import Policy
 from ...records import Prompt, user
+from ..choice import with_space
 from .amplify import Answer, Ask, Direct, Move, State
 from .tree import answer_in
 
@@ -26,7 +27,7 @@ or
 answer: <the answer to the question>
 If it can't be answered, reply `answer: I don't know`. If it needs no sub-questions, reply `direct`."""
 
-UNREADABLE = "the overseer's reply can't be read"
+UNREADABLE, NO_ROOM = "the overseer's reply can't be read", "the overseer has no room for the question"
 _MOVE = re.compile(r"[\s>*_`#-]*(ask|answer|direct)\b[*_` ]*:?[*_ ]*(.*?)[`*_\s]*", re.IGNORECASE)
 
 
@@ -53,8 +54,30 @@ class PolicyOverseer:
     seed: int = 0
 
     def __call__(self, states: Sequence[State], /) -> list[Move]:
-        replies = self.policy.sample([posed(state) for state in states], seed=self.seed)
-        return [read_move(reply) for (reply,) in replies]
+        replies = replies_of(self.policy, list(map(posed, states)), self.seed)
+        return [Answer(None, NO_ROOM) if reply is None else read_move(reply) for reply in replies]
+
+
+@dataclass(frozen=True)
+class PolicyHelper:
+    """A model that answers questions as they stand; one that leaves it no room gets an empty reply."""
+
+    policy: Policy
+    seed: int = 0
+
+    def __call__(self, questions: Sequence[str], /) -> list[str]:
+        return [reply or "" for reply in replies_of(self.policy, list(map(user, questions)), self.seed)]
+
+
+def replies_of(policy: Policy, prompts: Sequence[Prompt], seed: int) -> list[str | None]:
+    """A reply to each prompt, None where there is no room for one."""
+    try:
+        kept = with_space(policy, prompts)
+    except InputError:
+        kept = []
+    drawn = policy.sample([prompts[i] for i in kept], seed=seed) if kept else []
+    replies = {i: texts[0] for i, texts in zip(kept, drawn, strict=True)}
+    return [replies.get(i) for i in range(len(prompts))]
 
 
 def posed(state: State) -> Prompt:
