@@ -28,7 +28,7 @@ class Amplification(Config):
     decay: float = Field(0.95, ge=0, lt=1, description="share of the teacher that stays at each step; 0: X itself")
     sure: float = Field(0.8, ge=0, lt=1, description="below this probability of its answer the teacher says idk")
     agreement: float = Field(
-        0.9, gt=0, lt=1, description="share of amplified answers that X must give before deeper questions are asked"
+        0.85, gt=0, lt=1, description="share of amplified answers that X must give before deeper questions are asked"
     )
     noise: float = Field(0.2, ge=0, lt=1, description="share of random moves of a noisy H")
     processes: PositiveInt = Field(2, description="training runs side by side; results don't depend on it")

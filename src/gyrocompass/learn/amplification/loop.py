@@ -26,10 +26,11 @@ from .reader import Question, Reader, Spelling, update
 
 Facts = Mapping[Question, int]
 WARMUP_FRACTION = 0.1
-"""Share of the steps in which the rate rises; half as long H' learns alone."""
+"""Share of the steps in which the rate rises."""
+FIRST_LESSONS, EVERY = 75, 2
+"""Lessons that H' has from H at a new depth, before X learns from one who has never seen such questions; and the steps
+between two lessons after that."""
 SMOOTHING = 0.9
-ASK_EVERY = 2
-"""Steps between two at which H is asked."""
 PER_CASE = 4
 """Questions asked about the same facts."""
 
@@ -162,19 +163,24 @@ class Curriculum:
     agreement: float
     level: int = 1
     agreed: float = 0.0
+    since: int = 0
 
     @property
     def weights(self) -> list[float]:
         """Half of the questions are of the deepest level, the others of all below in equal parts."""
         return [*[1.0] * self.level, float(self.level)]
 
-    def note(self, batch: Batch, answers: Int[Tensor, "B"], labels: Int[Tensor, "B"]) -> None:
+    def lessons(self, step: int) -> int:
+        """How often H is asked before this step."""
+        return FIRST_LESSONS if step == self.since + 1 else int(step % EVERY == 0)
+
+    def note(self, step: int, batch: Batch, answers: Int[Tensor, "B"], labels: Int[Tensor, "B"]) -> None:
         deepest = batch.depths == self.level
         if deepest.any():
             share = float((answers == labels)[deepest].float().mean())
             self.agreed = SMOOTHING * self.agreed + (1 - SMOOTHING) * share
         if self.agreed >= self.agreement and self.level < self.deepest:
-            self.level, self.agreed = self.level + 1, 0.0
+            self.level, self.agreed, self.since = self.level + 1, 0.0, step
 
 
 def amplification(
@@ -197,26 +203,24 @@ def amplification(
     help: Help = student.help if method.iterated else partial(silent, spelling)
     curriculum = Curriculum(puzzle.depths, settings.agreement, level=1 if method.amplified else puzzle.depths)
     found = [Probe(0, student.right(heldout), curriculum.level, 0, 0.0, None)] if 0 in probes else []
+    ask = partial(amplify, help=help, moves=puzzle.moves, spelling=spelling)
     for step in range(1, steps + 1):
         rate = settings.learning_rate * schedule((step - 1) / steps, WARMUP_FRACTION)
         batch = draw(puzzle, settings.batch_size, curriculum.weights, rng)
-        labels, alone = batch.truths, step < steps * WARMUP_FRACTION / 2
+        labels = batch.truths
         if method.amplified:
-            ask = partial(amplify, help=help, moves=puzzle.moves, spelling=spelling)
-            if alone or step % ASK_EVERY == 0:
+            for _ in range(curriculum.lessons(step)):
                 # 1. H takes a few questions apart, helped by X's teacher; every move is a call.
                 few = draw(puzzle, settings.overseer_questions, curriculum.weights, rng)
                 ask(few.facts, few.questions, overseer)
                 # 2. H' learns to predict H's moves.
-                imitator.learn(overseer, rate, settings.batch_size)
-            if alone:
-                continue
+                imitator.learn(overseer, settings.learning_rate, settings.batch_size)
             # 3. H', helped by the teacher, answers many questions.
             labels = ask(batch.facts, batch.questions, imitator).answers
         # 4. X learns these answers, and its teacher follows slowly.
         answers = student.learn(batch, labels, rate)
         # 5. Deeper questions come once X agrees with its teacher amplified.
-        curriculum.note(batch, answers, labels)
+        curriculum.note(step, batch, answers, labels)
         if step in probes:
             found.append(_probe(step, student, heldout, curriculum, overseer, batch, labels))
         tick(step)

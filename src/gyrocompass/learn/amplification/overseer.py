@@ -68,7 +68,7 @@ class Imitator:
         return logits.argmax(2)
 
     def learn(self, overseer: Overseer, rate: float, batch_size: int) -> None:
-        """One update on decisions of H, drawn from all that it has made."""
+        """One update on decisions of H, drawn from all that it has made, late ones the more often."""
         rows, moves = overseer.decisions()
-        chosen = torch.randint(len(rows), (batch_size,))
+        chosen = (torch.rand(batch_size).sqrt() * len(rows)).long()
         update(self.optimiser, F.cross_entropy(self.network(rows[chosen]).flatten(0, 1), moves[chosen].flatten()), rate)
