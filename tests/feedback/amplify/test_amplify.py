@@ -78,7 +78,8 @@ def test_idk_propagates_to_the_top() -> None:
     assert tree.note == NO_SUBANSWER
     assert tree.children[0].note == NO_ANSWER
     assert to_distil([tree]) == []
-    assert notes([tree]) == [f"1 of the questions and sub-questions without an answer: {n}" for n in sorted([NO_SUBANSWER, NO_ANSWER])]
+    told = "1 of the questions and sub-questions without an answer: "
+    assert notes([tree]) == [told + why for why in sorted([NO_SUBANSWER, NO_ANSWER])]
 
 
 def always(move: Move):  # type: ignore[no-untyped-def]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from .tree import Node, answer_in
 
@@ -40,12 +40,14 @@ class State(NamedTuple):
     asked: tuple[tuple[str, str], ...] = ()
 
 
+@runtime_checkable
 class Overseer(Protocol):
     """H: its next move in each state, (len(states),)."""
 
     def __call__(self, states: Sequence[State], /) -> list[Move]: ...
 
 
+@runtime_checkable
 class Helper(Protocol):
     """X: a reply to each question."""
 

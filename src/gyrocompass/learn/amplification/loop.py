@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -27,7 +27,7 @@ from .reader import Question, Reader, Spelling, update
 Facts = Mapping[Question, int]
 WARMUP_FRACTION = 0.1
 """Share of the steps in which the rate rises."""
-FIRST_LESSONS, EVERY = 75, 2
+FIRST_LESSONS, EVERY = 75, 4
 """Lessons that H' has from H at a new depth, before X learns from one who has never seen such questions; and the steps
 between two lessons after that."""
 SMOOTHING = 0.9
@@ -35,6 +35,7 @@ PER_CASE = 4
 """Questions asked about the same facts."""
 
 
+@runtime_checkable
 class Puzzle(Protocol):
     """What the loop needs of a task: see `worlds.puzzles`."""
 
