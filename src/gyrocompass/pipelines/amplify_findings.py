@@ -230,6 +230,6 @@ def _verdict(one: Learnt) -> str:
         return f"{name}: one training run shows no spread from run to run; set amplification.seeds to 2 or more."
     word = "leads" if lead.low > 0 else "falls behind" if lead.high < 0 else "does not show a lead over"
     return (
-        f"{name}: beyond depth {one.reach}, where the overseer alone knows nothing, iterated amplification {word} "
-        f"one-shot amplification by {lead} in accuracy."
+        f"{name}: beyond depth {one.reach}, which is as far as the overseer gets alone, iterated amplification {word} "
+        f"one-shot amplification: {lead} in accuracy."
     )
