@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
@@ -125,26 +125,20 @@ def _deepest(heldout: Batch) -> list[int]:
 
 
 def tree(puzzle: Puzzle, student: Student, batch: Batch, at: int) -> Node:
-    """What X says to a question and, all the way down, to the sub-questions that H takes it apart into."""
-    rows = batch.facts[at].tolist()
-    facts = {tuple(row[:-1]): row[-1] for row in rows}
-    return _grown(puzzle, student, batch.facts[at : at + 1], facts, tuple(batch.questions[at].tolist()))
+    """What X says to a question and to all that it falls apart into, down to facts; a note tells a wrong answer."""
+    rows = batch.facts[at : at + 1]
+    facts = {tuple(row[:-1]): row[-1] for row in rows[0].tolist()}
 
+    def grown(question: tuple[int, ...]) -> Node:
+        if question in facts:
+            return Node(puzzle.words(question), str(facts[question]), "facts")
+        said, truth = int(student.answers(rows, torch.tensor([question]))[0]), puzzle.truth(facts, question)
+        children: list[Node] = []
+        answers: list[int] = []
+        while isinstance(asked := puzzle.next_move(question, answers), tuple):
+            children.append(grown(asked))
+            answers.append(puzzle.truth(facts, asked) if asked not in facts else facts[asked])
+        note = f"truth: {truth}" if said != truth else ""
+        return Node(puzzle.words(question), str(said), "model", note=note, children=tuple(children))
 
-def _grown(
-    puzzle: Puzzle,
-    student: Student,
-    rows: torch.Tensor,
-    facts: Mapping[tuple[int, ...], int],
-    question: tuple[int, ...],
-) -> Node:
-    """H goes on with X's answers, as it does in training; the note tells where it comes to another answer than X."""
-    if question in facts:
-        return Node(puzzle.words(question), str(facts[question]), "facts")
-    said = int(student.answers(rows, torch.tensor([question]))[0])
-    children: list[Node] = []
-    while isinstance(move := puzzle.next_move(question, [int(str(c.answer)) for c in children]), tuple):
-        children.append(_grown(puzzle, student, rows, facts, move))
-    notes = [f"amplified: {move}"] if move != said else []
-    notes += [f"truth: {truth}"] if (truth := puzzle.truth(facts, question)) != said else []
-    return Node(puzzle.words(question), str(said), "model", note="; ".join(notes), children=tuple(children))
+    return grown(tuple(batch.questions[at].tolist()))

@@ -131,9 +131,7 @@ def _think(question: str, depth: int, above: frozenset[str], limits: Limits, pur
     if depth == 0:
         return (yield from _alone(question, purse, 0))
     work = _Work(question)
-    while len(work.children) <= limits.moves:
-        if not purse.spend():
-            return work.idk(BUDGET)
+    while purse.spend():
         move = yield work.state
         work.calls += 1
         if isinstance(move, Direct):
@@ -141,6 +139,8 @@ def _think(question: str, depth: int, above: frozenset[str], limits: Limits, pur
         if isinstance(move, Answer):
             return work.answered(move)
         assert isinstance(move, Ask)
+        if len(work.children) == limits.moves:
+            return work.idk(MOVES)
         known = work.known(move.question)
         if _same(move.question) in above | {_same(question)}:
             known = Node(move.question, None, "nobody", note=CYCLE)
@@ -149,7 +149,7 @@ def _think(question: str, depth: int, above: frozenset[str], limits: Limits, pur
         work.children.append(known)
         if known.answer is None:
             return work.idk(NO_SUBANSWER)
-    return work.idk(MOVES)
+    return work.idk(BUDGET)
 
 
 def _alone(question: str, purse: _Purse, calls: int) -> Thinking:
