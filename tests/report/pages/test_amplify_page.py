@@ -69,7 +69,7 @@ def test_trees_are_nested_and_hostile_text_stays_text(folder: Callable[..., Path
     assert HOSTILE not in html
     assert html.count("(3 questions in all, 4 calls)") == 2
     assert "it asks what is being asked" in html
-    assert '<span class="told by-nobody" dir="auto">idk</span>' in html
+    assert '<span class="given by-nobody" dir="auto">idk</span>' in html
 
 
 def test_own_questions_show_rounds_and_trees_alone(folder: Callable[..., Path]) -> None:
