@@ -119,6 +119,16 @@ def test_a_model_that_cannot_oversee_leaves_nothing_to_learn(
     assert tree["answer"] is None
 
 
+def test_questions_that_leave_no_room_stop_it_at_once(
+    checkpoint: Callable[[str], Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "questions.jsonl"
+    data.write_text(json.dumps({"prompt": "so " * 200}) + "\n")
+    with pytest.raises(SystemExit):
+        main(command(checkpoint("llama"), data, tmp_path / "run"))
+    assert "lower max_new_tokens" in capsys.readouterr().err
+
+
 def test_a_dry_run_shows_the_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(command(Path("town"), Path("town"), tmp_path / "run", "--dry-run"))
     assert json.loads(capsys.readouterr().out)["amplify"]["depth"] == 1

@@ -39,7 +39,8 @@ class Amplify(Config):
 
     overseer: str = Field(
         "model",
-        description="who takes questions apart: model, a folder or hub name, http://HOST:PORT/v1#NAME, people, or town",
+        description="who takes questions apart: model (of the town's sums: a script, as with town), people, a folder or "
+        "hub name, or http://HOST:PORT/v1#NAME",
     )
     task: Literal["questions", "summaries"] = Field(
         "questions", description="answer questions, or shorten texts that are too long to read at once"

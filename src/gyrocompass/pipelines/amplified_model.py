@@ -25,10 +25,11 @@ from ..feedback.amplify import (
     summaries,
     to_distil,
 )
+from ..feedback.choice import with_space
 from ..files import read_jsonl, write_jsonl
 from ..models.batching import seed_of
 from ..protocols import Policy
-from ..records import Example
+from ..records import Example, user
 from ..run import Run
 from ..worlds.town.sums import number_in, take_apart
 from . import stages
@@ -88,6 +89,8 @@ def amplified(
             policy = judge_policy(model, {}, sampling, compute, access or Access(), run)
             overseer = open_overseer(config, policy, sampling, compute, access or Access(), run)
             asked = Asked(folder / "asked.jsonl", overseer, _helper(config, policy, seed_of(run.seed, name)))
+            if config.task == "questions":
+                with_space(policy, list(map(user, questions)))  # says so where not one fits
             put = [SHORTEN.format(text=text) for text in questions] if config.task == "summaries" else questions
             limits = Limits(config.depth, config.moves, config.budget)
             trees = answer_by_amplification(put, asked.decide, asked.help, limits)

@@ -22,7 +22,7 @@ from ..worlds.puzzles import PUZZLES
 from ..worlds.town.sums import draw_sum_of, number_in, terms_of, total
 from . import stages
 from .amplification import reach, study
-from .amplified_model import TREES, amplified, learnt, rounds
+from .amplified_model import SELF, TREES, amplified, learnt, rounds
 from .amplify_findings import IDA, ONE_SHOT, Learnt, Sums, content, measurements, sentences
 from .task import TOWN_NAME, base_of, recorded
 
@@ -58,6 +58,9 @@ def amplify(recipe: Recipe, run: Run, access: Access | None = None) -> None:
 
 def _sums(recipe: Recipe, run: Run) -> Sums:
     """The town's sums, learnt at every seed; all models answer the same held-out ones."""
+    if recipe.amplify.overseer == SELF:
+        scripted = recipe.amplify.model_copy(update={"overseer": TOWN_NAME})
+        recipe = recipe.model_copy(update={"amplify": scripted})
     base = base_of(recipe.model)
     taught = [Taught("base", recipe.seed, base)]
     for seed in range(recipe.seed, recipe.seed + recipe.amplification.seeds):
