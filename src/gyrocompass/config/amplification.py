@@ -39,7 +39,7 @@ class Amplify(Config):
 
     overseer: str = Field(
         "model",
-        description="who takes questions apart: model (on the town's sums: a script, as with town), people, a folder or "
+        description="who takes questions apart: model (of the town's sums: a script), town, people, a folder or "
         "hub name, or http://HOST:PORT/v1#NAME",
     )
     task: Literal["questions", "summaries"] = Field(
