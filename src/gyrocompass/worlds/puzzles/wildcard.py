@@ -24,12 +24,14 @@ class Wildcard(Puzzle):
         self.width = self.depths = bits
         self.facts = 2**bits
         self.tokens = max(2**bits + 1, ANY + 1)
+        patterns = list(product((0, 1, ANY), repeat=bits))
+        self.by_depth = [[p for p in patterns if p.count(ANY) == depth] for depth in range(bits + 1)]
 
     def draw(self, rng: random.Random) -> Facts:
         return {string: rng.randrange(2) for string in product((0, 1), repeat=self.width)}
 
     def questions(self, facts: Facts, depth: int) -> Sequence[Question]:
-        return [pattern for pattern in product((0, 1, ANY), repeat=self.width) if pattern.count(ANY) == depth]
+        return self.by_depth[depth]
 
     def overseer(self, question: Question) -> Thought:
         at = question.index(ANY)
