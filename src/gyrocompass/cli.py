@@ -29,6 +29,10 @@ COMMANDS = {
         "gyrocompass.commands.cai:cai",
         "Learn from principles: critique, revision, and a judge in people's place.",
     ),
+    "amplify": (
+        "gyrocompass.commands.amplify:amplify",
+        "Learn from an overseer who asks sub-questions of the model: amplify, distil, again.",
+    ),
     "constitution": (
         "gyrocompass.commands.constitution:constitution",
         "Check or read the principles of Constitutional AI.",

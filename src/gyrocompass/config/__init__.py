@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from .amplification import Amplification, Amplify
 from .base import Config
 from .stages import (
     DPO,
@@ -29,6 +30,8 @@ __all__ = [
     "PPO",
     "SFT",
     "Access",
+    "Amplification",
+    "Amplify",
     "CAIStudy",
     "Compute",
     "Config",
@@ -51,8 +54,8 @@ __all__ = [
 class Recipe(Config):
     """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
 
-    pipeline: Literal["rlhf", "cai", "cai_study", "frontier", "hacking", "emergence", "grids", "debate"] = Field(
-        "rlhf", description="which road to take"
+    pipeline: Literal["rlhf", "cai", "cai_study", "frontier", "hacking", "emergence", "grids", "debate", "amplify"] = (
+        Field("rlhf", description="which road to take")
     )
     model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
     data: str = Field(
@@ -77,5 +80,7 @@ class Recipe(Config):
     hacking: Hacking = Hacking()
     emergence: Emergence = Emergence()
     grids: Grids = Grids()
+    amplification: Amplification = Amplification()
+    amplify: Amplify = Amplify()
     probing: Probing = Probing()
     evaluation: Evaluation = Evaluation()

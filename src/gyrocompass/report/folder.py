@@ -16,6 +16,7 @@ from ..audits.audit import Finding
 from ..errors import InputError
 from ..files import read_json, read_jsonl
 from ..records import Measurement
+from .amplify import Amplify
 from .cai_study import CAIStudy
 from .constitution import Constitution
 from .debate import Debate
@@ -38,6 +39,7 @@ PARTS: Mapping[str, type] = {
     "constitution": Constitution,
     "cai_study": CAIStudy,
     "debate": Debate,
+    "amplify": Amplify,
 }
 """What roads leave beside the rest, each in a file and a field of its name."""
 PROPERTIES = "properties"
@@ -140,6 +142,7 @@ class RunData:
     constitution: Constitution | None = None
     cai_study: CAIStudy | None = None
     debate: Debate | None = None
+    amplify: Amplify | None = None
     audits: tuple[Finding, ...] = ()
 
     def of_frontier(self, row: Measurement) -> bool:

@@ -6,6 +6,7 @@ A page that has nothing to say about a run returns None. Adding one is a file, a
 from collections.abc import Callable
 
 from ..folder import RunData
+from .amplify import amplify
 from .audits import audits
 from .cai_study import cai_study
 from .constitution import constitution
@@ -32,6 +33,7 @@ PAGES: tuple[Page, ...] = (
     hacking,
     emergence,
     grids,
+    amplify,
     audits,
     models,
     spectrum,

@@ -1,0 +1,184 @@
+"""Who takes questions apart: a model, people by file, a script, or the splitting of long texts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from ...errors import InputError
+from ...protocols import Policy
+from ...records import Prompt, user
+from ..choice import with_space
+from .amplify import Answer, Ask, Direct, Move, State
+from .tree import answer_in
+
+ASKING = """You are to answer a question with the help of an assistant who answers simpler questions, one at a time.
+The assistant sees nothing but the sub-question, so each must be complete in itself.
+
+Question: {question}
+{asked}
+Reply with one line and nothing else:
+ask: <the next sub-question>
+or
+answer: <the answer to the question>
+If it can't be answered, reply `answer: I don't know`. If it needs no sub-questions, reply `direct`."""
+
+UNREADABLE, NO_ROOM = "the overseer's reply can't be read", "the overseer has no room for the question"
+_MOVE = re.compile(r"[\s>*_`#-]*(ask|answer|direct)\b[*_` ]*:?[*_ ]*(.*?)[`*_\s]*", re.IGNORECASE)
+
+
+def read_move(reply: str) -> Move:
+    """The first line that is a move; idk where none is, or where it says nothing."""
+    for line in reply.splitlines():
+        found = _MOVE.fullmatch(line)
+        if found:
+            kind, text = found[1].lower(), found[2].strip()
+            if kind == "direct" and not text:
+                return Direct()
+            if kind == "ask" and text:
+                return Ask(text)
+            if kind == "answer" and text:
+                return Answer(answer_in(text))
+    return Answer(None, UNREADABLE)
+
+
+@dataclass(frozen=True)
+class PolicyOverseer:
+    """A model that asks sub-questions and answers from their answers."""
+
+    policy: Policy
+    seed: int = 0
+
+    def __call__(self, states: Sequence[State], /) -> list[Move]:
+        replies = replies_of(self.policy, list(map(posed, states)), self.seed)
+        return [Answer(None, NO_ROOM) if reply is None else read_move(reply) for reply in replies]
+
+
+@dataclass(frozen=True)
+class PolicyHelper:
+    """A model that answers questions as they stand; one that leaves it no room gets an empty reply."""
+
+    policy: Policy
+    seed: int = 0
+
+    def __call__(self, questions: Sequence[str], /) -> list[str]:
+        return [reply or "" for reply in replies_of(self.policy, list(map(user, questions)), self.seed)]
+
+
+def replies_of(policy: Policy, prompts: Sequence[Prompt], seed: int) -> list[str | None]:
+    """A reply to each prompt, None where there is no room for one."""
+    try:
+        kept = with_space(policy, prompts)
+    except InputError:
+        kept = []
+    drawn = policy.sample([prompts[i] for i in kept], seed=seed) if kept else []
+    replies = {i: texts[0] for i, texts in zip(kept, drawn, strict=True)}
+    return [replies.get(i) for i in range(len(prompts))]
+
+
+def posed(state: State) -> Prompt:
+    """What an overseer that reads language is shown."""
+    asked = "".join(f"\nSub-question {i}: {q}\nAnswer: {a}" for i, (q, a) in enumerate(state.asked, 1))
+    return user(ASKING.format(question=state.question, asked=f"\nSo far:{asked}\n" if asked else ""))
+
+
+@dataclass(frozen=True)
+class People:
+    """People who write moves into a file: rows of `question`, `asked` and `move`, the last one theirs to fill in.
+
+    Where a move is wanting, its row is added and the work stops with an InputError that says so; the same command goes
+    on once the rows are filled in. Raises InputError for a row that is no such row, or a move that can't be read.
+    """
+
+    file: Path
+
+    def __call__(self, states: Sequence[State], /) -> list[Move]:
+        known = self._known()
+        new = [state for state in dict.fromkeys(states) if state not in known]
+        if new:
+            with self.file.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(_to_fill(state), ensure_ascii=False) + "\n" for state in new)
+        waiting = len(new) + sum(not move for move in known.values())
+        if any(not known.get(state) for state in states):
+            raise InputError(
+                f"{self.file}: {waiting:,} moves wait for a person; write `ask: ...`, `answer: ...` or `direct` into "
+                "each empty `move`, and give the same command again"
+            )
+        return [read_move(known[state]) for state in states]
+
+    def _known(self) -> dict[State, str]:
+        known: dict[State, str] = {}
+        lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
+        for number, line in enumerate(lines, 1):
+            where = f"{self.file}:{number}"
+            try:
+                row = json.loads(line)
+                state = State(row["question"], tuple((q, a) for q, a in row["asked"]))
+                known[state] = str(row["move"]).strip()
+            except (ValueError, KeyError, TypeError):
+                raise InputError(f"{where}: a row has question, asked and move; restore it as it was") from None
+            if known[state] and read_move(known[state]) == Answer(None, UNREADABLE):
+                raise InputError(f"{where}: {known[state]!r} is no move; write `ask: ...`, `answer: ...` or `direct`")
+        return known
+
+
+def _to_fill(state: State) -> dict[str, object]:
+    return {"question": state.question, "asked": [list(pair) for pair in state.asked], "move": ""}
+
+
+Script = Callable[[str], Generator[str, str, str | None] | None]
+"""Takes a question apart: yields sub-questions, is sent their answers, returns the answer; None if it needn't be."""
+
+
+@dataclass(frozen=True)
+class Scripted:
+    """An overseer that follows a script."""
+
+    script: Script
+
+    def __call__(self, states: Sequence[State], /) -> list[Move]:
+        return [self._move(state) for state in states]
+
+    def _move(self, state: State) -> Move:
+        thought = self.script(state.question)
+        if thought is None:
+            return Direct()
+        try:
+            asked = next(thought)
+            for _, answer in state.asked:
+                asked = thought.send(answer)
+        except StopIteration as end:
+            return Answer(end.value)
+        return Ask(asked)
+
+
+def summaries(words: int, ask: str = "Summarise in a few sentences: {text}") -> Script:
+    """Recursive summarisation: a text longer than `words` is cut into parts; these are summarised, then their
+    summaries.
+
+    Questions are texts put into `ask`. Source: Wu et al. 2021, arXiv:2109.10862. Raises InputError if words < 2.
+    """
+    if words < 2:
+        raise InputError(f"words is {words}; a part of a text has two or more")
+    before, _, after = ask.partition("{text}")
+
+    def script(question: str) -> Generator[str, str, str | None] | None:
+        text = question.removeprefix(before).removesuffix(after).split()
+        if len(text) <= words:
+            return None
+        return _parts(text)
+
+    def _parts(text: Sequence[str]) -> Generator[str, str, str | None]:
+        n = -(-len(text) // words)
+        cuts = [round(i * len(text) / n) for i in range(n + 1)]
+        found = []
+        for start, end in pairwise(cuts):
+            found.append((yield ask.format(text=" ".join(text[start:end]))))
+        whole = yield ask.format(text=" ".join(found))
+        return whole
+
+    return script

@@ -1,0 +1,25 @@
+"""Iterated distillation and amplification of a small transformer that starts from nothing."""
+
+from .amplify import Amplified, amplify, look_up
+from .loop import METHODS, Batch, Curriculum, Method, Probe, Student, amplification, draw, silent
+from .overseer import Imitator, Overseer
+from .reader import Reader, Spelling
+
+__all__ = [
+    "METHODS",
+    "Amplified",
+    "Batch",
+    "Curriculum",
+    "Imitator",
+    "Method",
+    "Overseer",
+    "Probe",
+    "Reader",
+    "Spelling",
+    "Student",
+    "amplification",
+    "amplify",
+    "draw",
+    "look_up",
+    "silent",
+]

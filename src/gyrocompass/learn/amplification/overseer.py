@@ -1,0 +1,74 @@
+"""H, whose every move is counted, and H', which learns them so that H needn't be asked so often."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from ...errors import InputError
+from .reader import Question, Reader, Spelling, update
+
+Next = Callable[[Question, Sequence[int]], Question | int]
+"""H: its next move on a question, given the answers so far; a sub-question, or the answer."""
+
+
+class Overseer:
+    """H as `amplify` takes it. `calls` counts its moves; `kept` are the decisions that H' learns from.
+
+    With `noise`, that share of its moves is a random one: a random token in each place.
+    """
+
+    def __init__(self, next_move: Next, spelling: Spelling, noise: float, rng: random.Random) -> None:
+        self.next_move, self.spelling, self.noise, self.rng = next_move, spelling, noise, rng
+        self.calls = 0
+        self.kept: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, rows: Int[Tensor, "B R S"]) -> Int[Tensor, "B S"]:
+        moves = torch.tensor([self._move(one) for one in rows.tolist()])
+        self.calls += len(moves)
+        self.kept.append((rows.clone(), moves))
+        return moves
+
+    def _move(self, rows: Sequence[Sequence[int]]) -> list[int]:
+        """As a row. An answer leaves its question slots empty."""
+        spelling = self.spelling
+        if self.noise and self.rng.random() < self.noise:
+            return [self.rng.randrange(spelling.tokens) for _ in range(spelling.width)] + [
+                self.rng.choice([spelling.unknown, self.rng.randrange(spelling.tokens)])
+            ]
+        try:
+            move = self.next_move(*spelling.read(rows))
+        except InputError:  # after a random move it may be asked what makes no sense
+            move = spelling.idk
+        return spelling.move_of(move)
+
+    def decisions(self) -> tuple[Tensor, Tensor]:
+        """All that was kept: (N, R, S) and (N, S)."""
+        rows, moves = zip(*self.kept, strict=True)
+        self.kept = [(torch.cat(rows), torch.cat(moves))]
+        return self.kept[0]
+
+
+class Imitator:
+    """H': predicts H's moves, so that H needn't be asked for each."""
+
+    def __init__(self, moves: int, spelling: Spelling, width: int) -> None:
+        self.network = Reader(spelling, moves + 1, spelling.width + 1, width, ordered=True)
+        self.optimiser = torch.optim.AdamW([p for p in self.network.parameters() if p.requires_grad], weight_decay=0.0)
+
+    @torch.no_grad()
+    def __call__(self, rows: Int[Tensor, "B R S"]) -> Int[Tensor, "B S"]:
+        """The likeliest move in each slot: H's moves depend on nothing but what is read here."""
+        logits: Tensor = self.network(rows)
+        return logits.argmax(2)
+
+    def learn(self, overseer: Overseer, rate: float, batch_size: int) -> None:
+        """One update on decisions of H, drawn from all that it has made, late ones the more often."""
+        rows, moves = overseer.decisions()
+        chosen = (torch.rand(batch_size).sqrt() * len(rows)).long()
+        update(self.optimiser, F.cross_entropy(self.network(rows[chosen]).flatten(0, 1), moves[chosen].flatten()), rate)

@@ -1,0 +1,99 @@
+"""X and H' are one small transformer: it reads rows of tokens, a question and what is known, and answers the question.
+
+A row is a question with its answer in the last slot; a fact and an answered sub-question look the same. A row is one
+position: the sum of an embedding for each slot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+LAYERS, HEAD_SIZE = 2, 16
+Question = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A puzzle's questions of `width` tokens below `tokens`, and three tokens beside them."""
+
+    width: int
+    tokens: int
+
+    @property
+    def idk(self) -> int:
+        """The answer of one who doesn't know."""
+        return self.tokens
+
+    @property
+    def unknown(self) -> int:
+        """Stands in a question's last slot: its answer is wanted."""
+        return self.tokens + 1
+
+    @property
+    def empty(self) -> int:
+        """Fills a row that isn't there yet."""
+        return self.tokens + 2
+
+    @property
+    def size(self) -> int:
+        return self.tokens + 3
+
+    def asking(self, questions: Int[Tensor, "B W"]) -> Int[Tensor, "B W+1"]:
+        """Each question as a row whose answer is wanted."""
+        return torch.cat([questions, torch.full_like(questions[:, :1], self.unknown)], 1)
+
+    def read(self, rows: Sequence[Sequence[int]]) -> tuple[Question, list[int]]:
+        """The question and the answers so far, from its rows."""
+        return tuple(rows[0][:-1]), [row[-1] for row in rows[1:] if row[-1] != self.empty]
+
+    def move_of(self, move: Question | int) -> list[int]:
+        """A move as a row: a sub-question whose answer is wanted, or an answer that leaves the question's slots empty.
+
+        An answer that is none of the tokens is idk.
+        """
+        if isinstance(move, tuple):
+            return [*move, self.unknown]
+        return [self.empty] * self.width + [move if 0 <= move < self.tokens else self.idk]
+
+
+class Reader(nn.Module):
+    """Reads (B, R, S) tokens, the question first; gives logits for each of `outputs` slots, (B, outputs, size).
+
+    Where `ordered`, a row's place among the R counts; a set of facts has no order.
+    """
+
+    def __init__(self, spelling: Spelling, rows: int, outputs: int, width: int, *, ordered: bool = False) -> None:
+        super().__init__()
+        slots = spelling.width + 1
+        self.outputs, self.size = outputs, spelling.size
+        self.offsets = torch.arange(slots) * spelling.size
+        self.embedding = nn.EmbeddingBag(slots * spelling.size, width, mode="sum")
+        self.places = nn.Parameter(torch.zeros(rows, width), requires_grad=ordered)
+        self.asked = nn.Parameter(torch.zeros(width))
+        layer = nn.TransformerEncoderLayer(
+            width, width // HEAD_SIZE, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.body = nn.TransformerEncoder(layer, LAYERS, nn.LayerNorm(width), enable_nested_tensor=False)
+        self.head = nn.Linear(width, outputs * spelling.size)
+
+    def forward(self, rows: Int[Tensor, "B R S"]) -> Float[Tensor, "B O V"]:
+        n, length, slots = rows.shape
+        states = self.embedding((rows + self.offsets).view(-1, slots)).view(n, length, -1) + self.places[:length]
+        states = torch.cat([states[:, :1] + self.asked, states[:, 1:]], 1)
+        logits: Tensor = self.head(self.body(states)[:, 0])
+        return logits.view(n, self.outputs, self.size)
+
+
+def update(optimiser: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:
+    """One clipped step at this learning rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_([p for group in optimiser.param_groups for p in group["params"]], 1.0)
+    optimiser.step()

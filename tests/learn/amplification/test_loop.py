@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from gyrocompass.config import Amplification
+from gyrocompass.learn.amplification import METHODS, Curriculum, Reader, Spelling, Student, amplification, draw
+from gyrocompass.worlds.puzzles import Powering, Wildcard
+
+SMALL = Amplification(steps=10, batch_size=32, width=16, overseer_questions=4)
+
+
+def test_a_set_of_facts_has_no_order_and_a_list_of_moves_has_one() -> None:
+    torch.manual_seed(0)
+    spelling = Spelling(2, 5)
+    rows = torch.randint(0, 5, (3, 4, 3))
+    turned = rows[:, [0, 3, 1, 2]]
+    facts, moves = Reader(spelling, 4, 1, 16), Reader(spelling, 4, 3, 16, ordered=True)
+    torch.nn.init.normal_(moves.places)
+    assert torch.allclose(facts(rows), facts(turned), atol=1e-5)
+    assert not torch.allclose(moves(rows), moves(turned), atol=1e-3)
+    assert moves(rows).shape == (3, 3, spelling.size)
+
+
+def test_the_curriculum_goes_on_when_x_agrees() -> None:
+    puzzle = Powering()
+    course = Curriculum(deepest=2, agreement=0.5)
+    batch = draw(puzzle, 40, course.weights, random.Random(0))
+    none = torch.full_like(batch.truths, 99)
+    course.note(1, batch, batch.truths, none)
+    assert (course.level, course.agreed) == (1, 0.0)
+    steps = 1
+    while course.level == 1:
+        steps += 1
+        course.note(steps, batch, batch.truths, batch.truths)
+    assert steps == 8  # 1 - 0.9^7 > 0.5 for the first time
+    assert course.lessons(steps + 1) > 50
+    assert sum(course.lessons(steps + i) for i in range(2, 102)) == 25
+    assert course.weights == [1.0, 1.0, 2.0]
+    for step in range(100):
+        course.note(steps + step, draw(puzzle, 40, course.weights, random.Random(0)), batch.truths, batch.truths)
+    assert course.level == 2
+
+
+def test_the_teacher_says_idk_unless_it_is_sure() -> None:
+    torch.manual_seed(0)
+    puzzle = Powering()
+    spelling, batch = Spelling(puzzle.width, puzzle.tokens), draw(puzzle, 20, [1.0, 1.0], random.Random(0))
+    unsure = Student(puzzle, spelling, SMALL.model_copy(update={"sure": 0.999}), averaged=True)
+    bold = Student(puzzle, spelling, SMALL.model_copy(update={"sure": 0.0}), averaged=True)
+    assert (unsure.help(batch.facts, batch.questions) == spelling.idk).all()
+    assert (bold.help(batch.facts, batch.questions) < spelling.tokens).all()
+
+
+def test_nothing_is_learnt_from_idk() -> None:
+    torch.manual_seed(0)
+    puzzle = Powering()
+    spelling, batch = Spelling(puzzle.width, puzzle.tokens), draw(puzzle, 20, [1.0, 1.0], random.Random(0))
+    student = Student(puzzle, spelling, SMALL, averaged=True)
+    before = [p.clone() for p in student.network.parameters()]
+    student.learn(batch, torch.full_like(batch.truths, spelling.idk), 0.1)
+    assert all(torch.equal(p, q) for p, q in zip(before, student.network.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(("averaged", "follows"), [(True, False), (False, True)])
+def test_the_teacher_follows_slowly_or_is_the_model_itself(averaged: bool, follows: bool) -> None:
+    torch.manual_seed(0)
+    puzzle = Powering()
+    spelling, batch = Spelling(puzzle.width, puzzle.tokens), draw(puzzle, 20, [1.0, 1.0], random.Random(0))
+    student = Student(puzzle, spelling, SMALL, averaged=averaged)
+    for _ in range(3):
+        student.learn(batch, batch.truths, 0.01)
+    pairs = zip(student.teacher.module.parameters(), student.network.parameters(), strict=True)
+    assert all(torch.equal(p, q) for p, q in pairs if q.requires_grad) is follows
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_runs_and_is_probed_where_it_is_told(name: str) -> None:
+    puzzle = Wildcard(bits=2)
+    heldout = draw(puzzle, 30, [1.0] * 3, random.Random(1))
+    probes, _ = amplification(puzzle, METHODS[name], SMALL, heldout, 0, (0, 7, 20))
+    assert [probe.step for probe in probes] == [0, 7, 20]
+    assert all(len(probe.right) == 30 for probe in probes)
+    assert (probes[-1].calls > 0) is METHODS[name].amplified
+    if name == "supervised":
+        assert probes[-1].label_accuracy == 1.0
+        assert probes[-1].idk_fraction == 0.0
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    puzzle = Wildcard(bits=2)
+    heldout = draw(puzzle, 30, [1.0] * 3, random.Random(1))
+    first, again = (amplification(puzzle, METHODS["ida"], SMALL, heldout, 3, (5, 20))[0] for _ in range(2))
+    assert first == again
+
+
+@pytest.mark.slow
+def test_iterated_amplification_reaches_what_one_shot_does_not() -> None:
+    puzzle, settings = Wildcard(bits=3), Amplification(steps=150)
+    heldout = draw(puzzle, 200, [0.0, 0.0, 1.0, 1.0], random.Random(1))
+    right = {}
+    for name in ("ida", "one-shot"):
+        probes, _ = amplification(puzzle, METHODS[name], settings, heldout, 0, (450,))
+        right[name] = sum(probes[-1].right) / 200
+    assert right["ida"] > 0.8 > 0.6 > right["one-shot"]
