@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gyrocompass.maths.advantages import gae, grpo, rloo, shaped_rewards
+from gyrocompass.maths.advantages import at_end, gae, grpo, rloo, shaped_rewards
 
 
 def random_rows(seed, b=3, t=6):
@@ -19,7 +19,7 @@ def test_kl_is_paid_per_token_and_the_score_once_at_the_end():
     """beta = 0.5, log-ratios (0.2, -0.4) give -0.1 and +0.2; the score 3 joins the last: 3.2."""
     logp, ref = torch.tensor([[-1.0, -1.4, -9.0]]), torch.tensor([[-1.2, -1.0, -1.0]])
     mask = torch.tensor([[True, True, False]])
-    found = shaped_rewards(torch.tensor([3.0]), logp, ref, mask, 0.5)
+    found = shaped_rewards(at_end(torch.tensor([3.0]), mask)[0], logp, ref, mask, 0.5)
     torch.testing.assert_close(found, torch.tensor([[-0.1, 3.2, 0.0]]))
 
 

@@ -51,11 +51,13 @@ def _go(resolved: Recipe, opened: Run) -> None:
     from ..pipelines.frontier import frontier
     from ..pipelines.grids import grids
     from ..pipelines.hacking import hacking
+    from ..pipelines.process import process
     from ..pipelines.rlhf import rlhf
     from ..report import write
 
     roads = {
         "rlhf": rlhf, "cai": cai, "frontier": frontier, "hacking": hacking, "emergence": emergence, "grids": grids,
+        "process": process,
     }  # fmt: skip
     with opened.guard():
         roads[resolved.pipeline](resolved, opened)

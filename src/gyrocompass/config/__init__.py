@@ -21,7 +21,7 @@ from .stages import (
     Reward,
     Sampling,
 )
-from .studies import CAI, Emergence, Frontier, Grids, Hacking
+from .studies import CAI, Emergence, Frontier, Grids, Hacking, Process
 
 __all__ = [
     "CAI",
@@ -40,6 +40,7 @@ __all__ = [
     "Optimisation",
     "Preferences",
     "Probing",
+    "Process",
     "Recipe",
     "Reward",
     "Sampling",
@@ -49,7 +50,7 @@ __all__ = [
 class Recipe(Config):
     """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
 
-    pipeline: Literal["rlhf", "cai", "frontier", "hacking", "emergence", "grids"] = Field(
+    pipeline: Literal["rlhf", "cai", "frontier", "hacking", "emergence", "grids", "process"] = Field(
         "rlhf", description="which road to take"
     )
     model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
@@ -73,5 +74,6 @@ class Recipe(Config):
     hacking: Hacking = Hacking()
     emergence: Emergence = Emergence()
     grids: Grids = Grids()
+    process: Process = Process()
     probing: Probing = Probing()
     evaluation: Evaluation = Evaluation()
