@@ -33,6 +33,10 @@ COMMANDS = {
         "gyrocompass.commands.constitution:constitution",
         "Check or read the principles of Constitutional AI.",
     ),
+    "process": (
+        "gyrocompass.commands.process:process",
+        "Supervise steps: label them, learn the labels, choose by them.",
+    ),
     "report": ("gyrocompass.commands.run:report", "Write report.html of run folders anew."),
     "settings": ("gyrocompass.commands.run:settings", "Print every setting with its default and meaning."),
     "eval": ("gyrocompass.commands.evaluate:evaluate", "Measure the five properties of models, side by side."),

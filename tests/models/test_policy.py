@@ -3,7 +3,7 @@ import pytest
 from gyrocompass.config import Sampling
 from gyrocompass.errors import InputError
 from gyrocompass.models.policy import LocalPolicy
-from gyrocompass.records import user
+from gyrocompass.records import Example, user
 
 PROMPTS = [user(f"question {i}") for i in range(30)]
 
@@ -24,3 +24,13 @@ def test_what_leaves_no_room_is_an_empty_response_that_did_not_end(tiny):
     assert policy.sample_ended([PROMPTS[0], long], seed=1)[1] == ("", False)
     with pytest.raises(InputError, match="leaves no room"):
         policy.sample_ended([long])
+
+
+def test_a_response_that_is_begun_is_continued(tiny):
+    policy = LocalPolicy(tiny(), Sampling(max_new_tokens=6))
+    begun = [Example(user("a"), "hello"), Example(user("b"), "")]
+    drawn = policy.continued(begun, 3, seed=1)
+    assert [len(texts) for texts in drawn] == [3, 3]
+    assert all(text.startswith("hello") for text in drawn[0])
+    assert drawn == policy.continued(begun, 3, seed=1)
+    assert len(set(drawn[0])) > 1

@@ -21,7 +21,8 @@ from .stages import (
     Reward,
     Sampling,
 )
-from .studies import CAI, Emergence, Frontier, Grids, Hacking, Process
+from .steps import OwnChoice, OwnLabels, OwnLearning, Process, StepLearning
+from .studies import CAI, Emergence, Frontier, Grids, Hacking
 
 __all__ = [
     "CAI",
@@ -38,12 +39,16 @@ __all__ = [
     "Hacking",
     "Online",
     "Optimisation",
+    "OwnChoice",
+    "OwnLabels",
+    "OwnLearning",
     "Preferences",
     "Probing",
     "Process",
     "Recipe",
     "Reward",
     "Sampling",
+    "StepLearning",
 ]
 
 

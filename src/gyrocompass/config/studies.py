@@ -37,29 +37,6 @@ class CAI(Config):
     learn: Literal["ppo", "dpo"] = Field("ppo", description="how the policy learns from the labels")
 
 
-class Process(Config):
-    """Process supervision: labels of steps, models that learn them, and policies optimised against them."""
-
-    questions: PositiveInt = Field(600, description="questions whose responses are labelled step by step")
-    chains: PositiveInt = Field(4, description="responses to each")
-    rollouts: PositiveInt = Field(8, description="continuations from after each step, for Monte-Carlo labels")
-    aggregate: Literal["min", "product", "mean", "last"] = Field(
-        "min", description="how the scores of steps become one of the response"
-    )
-    until_error: bool = Field(True, description="steps after the first wrong one don't count in learning")
-    beta: PositiveFloat = Field(0.05, description="of the implicit PRM: logits a nat of log-ratio")
-    policies: tuple[Literal["outcome-rl", "process-rl", "mona"], ...] = Field(
-        ("outcome-rl", "process-rl", "mona"), min_length=1, description="which policies to optimise, by ppo"
-    )
-    rewards: Literal["checker", "model"] = Field(
-        "checker", description="what pays in ppo: the checker of answers or steps, or the ORM or PRM learnt from it"
-    )
-    slips: float = Field(
-        0.15, gt=0, lt=1, description="on the town: share of sums that the demonstrators get wrong by one or two"
-    )
-    seeds: PositiveInt = Field(1, description="times the whole is done, with demonstrations and draws of its own")
-
-
 class Frontier(Config):
     """Which settings of each method are set against each other, at what distance from the SFT model."""
 

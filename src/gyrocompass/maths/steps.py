@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import clusters
 from .stats import Estimate, Floats
 
+Scores = Sequence[float] | Floats
 Aggregate = Literal["min", "product", "mean", "last"]
 AGGREGATES: Mapping[Aggregate, Callable[[Floats], float]] = {
     "min": lambda scores: float(scores.min()),
@@ -23,13 +24,13 @@ product); Wang et al. 2023, arXiv:2312.08935 (min); Snell et al. 2024, arXiv:240
 NO_ERROR = -1
 
 
-def aggregate(scores: ArrayLike, by: Aggregate) -> float:
+def aggregate(scores: Scores, by: Aggregate) -> float:
     """One score of a chain from those of its steps, (S,); 0 for a chain without steps."""
     found = np.asarray(scores, dtype=np.float64)
     return AGGREGATES[by](found) if found.size else 0.0
 
 
-def progress(scores: ArrayLike, by: Aggregate) -> Floats:
+def progress(scores: Scores, by: Aggregate) -> Floats:
     """What each step adds: r_i = A(s_1 .. s_i) - A(s_1 .. s_(i-1)) with A() = 0, (S,). Sums to A(s_1 .. s_S).
 
     So a chain's steps earn together what its aggregate is, each where it is won or lost, and none by being one more.
@@ -39,7 +40,7 @@ def progress(scores: ArrayLike, by: Aggregate) -> Floats:
     return np.diff(np.array(upto))
 
 
-def earliest_error(scores: ArrayLike, threshold: float = 0.5) -> int:
+def earliest_error(scores: Scores, threshold: float = 0.5) -> int:
     """The first step whose score is below the threshold, counted from 0; NO_ERROR if there is none.
 
     Source: Zheng et al. 2024, arXiv:2412.06559 (ProcessBench).

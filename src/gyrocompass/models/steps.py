@@ -22,6 +22,8 @@ from .chat import Row
 from .network import Network
 from .policy import padded_batches, sampled_logprobs
 
+HALF = "\ufffd"
+"""What a character is decoded to while its last bytes are still to come."""
 Cut = Callable[[str], tuple[str, ...]]
 """From a response to its steps, which stand in it in this order."""
 
@@ -64,8 +66,11 @@ def token_ends(tokenizer: Any, ids: Sequence[int], steps: Sequence[str]) -> list
         text: str = tokenizer.decode(ids[:n], skip_special_tokens=True)
         return text.lstrip()
 
+    def complete(n: int) -> int:
+        return len(said(n).rstrip(HALF))
+
     ends = char_ends(said(len(ids)), steps)
-    return [1 + bisect_left(range(1, len(ids)), end, key=lambda n: len(said(n))) for end in ends]
+    return [1 + bisect_left(range(1, len(ids)), end, key=complete) for end in ends]
 
 
 def placed(
@@ -98,10 +103,16 @@ class StepRow:
         return len(self.row)
 
 
-def encode_steps(
-    network: Network, chains: Sequence[Steps], joint: str, until_error: bool = True
-) -> tuple[list[StepRow], list[str]]:
-    """Chains to learn from, their steps joined by `joint`, and notes on those that can't be used whole.
+class EncodedSteps(NamedTuple):
+    """Rows in the order of their chains; `kept[i]` is the chain's index, `notes` what a user should know."""
+
+    rows: list[StepRow]
+    kept: list[int]
+    notes: list[str]
+
+
+def encode_steps(network: Network, chains: Sequence[Steps], joint: str, until_error: bool = True) -> EncodedSteps:
+    """Chains to learn from, their steps joined by `joint`. What can't be used whole is left out and counted.
 
     With `until_error` the steps after the first one below 1/2 don't count. Source: Lightman et al. 2023,
     arXiv:2305.20050, sec. 2.4.
@@ -114,7 +125,7 @@ def encode_steps(
         labels = chains[i].labels
         wrong = next((n for n, label in enumerate(labels, 1) if label < 0.5), len(labels)) if until_error else None
         rows.append(StepRow(row, tuple(row.n_prompt + n - 1 for n in ends[:wrong]), labels[:wrong]))
-    return rows, encoded.notes
+    return EncodedSteps(rows, encoded.kept, encoded.notes)
 
 
 def positions(batch: Padded, ends: Sequence[Sequence[int]]) -> Int[Tensor, "M"]:
@@ -125,18 +136,14 @@ def positions(batch: Padded, ends: Sequence[Sequence[int]]) -> Int[Tensor, "M"]:
     return places[torch.tensor(chosen, dtype=torch.int64, device=places.device)]
 
 
-def _read(
-    network: Network, cut: Cut, examples: Sequence[Example]
-) -> tuple[list[Row], list[tuple[str, ...]], list[list[int]]]:
-    """Rows, what is read of their steps where a response is too long, and the place of each step's last token."""
-    rows, _ = chat.encode_cut(network.tokenizer, examples, network.max_tokens)
-    responses = [row.ids[row.n_prompt :] for row in rows]
-    steps = [cut(chat.decode(network.tokenizer, ids)) for ids in responses]
-    ends = [
-        [row.n_prompt + n - 1 for n in token_ends(network.tokenizer, ids, said)]
-        for row, ids, said in zip(rows, responses, steps, strict=True)
-    ]
-    return rows, steps, ends
+@runtime_checkable
+class ReadsSteps(Protocol):
+    """A network that gives each step a number at its last token."""
+
+    @property
+    def network(self) -> Network: ...
+
+    def read(self, rows: Sequence[Row], ends: Sequence[Sequence[int]]) -> list[tuple[float, ...]]: ...
 
 
 @dataclass(frozen=True)
@@ -151,15 +158,17 @@ class ProcessRewardModel:
     by: Aggregate = "min"
 
     @torch.no_grad()
-    def step_scores(self, examples: Sequence[Example], /) -> list[Graded]:
-        rows, steps, ends = _read(self.network, self.cutting, examples)
-        found: list[Graded] = [Graded((), ())] * len(rows)
+    def read(self, rows: Sequence[Row], ends: Sequence[Sequence[int]]) -> list[tuple[float, ...]]:
+        found: list[tuple[float, ...]] = [()] * len(rows)
         for chosen, batch in padded_batches(self.network, rows):
             at = positions(batch, [ends[i] for i in chosen])
             scores = iter(torch.sigmoid(self.network.scalars_at(batch, at)).double().tolist())
             for i in chosen:
-                found[i] = Graded(steps[i], tuple(next(scores) for _ in steps[i]))
+                found[i] = tuple(next(scores) for _ in ends[i])
         return found
+
+    def step_scores(self, examples: Sequence[Example], /) -> list[Graded]:
+        return _graded(self, self.cutting, examples)
 
     def __call__(self, examples: Sequence[Example], /) -> Floats:
         return aggregated(self, examples, self.by)
@@ -172,20 +181,35 @@ class ImplicitProcessRewardModel:
     Source: Yuan et al. 2024, arXiv:2412.01981, eq. 4-5.
     """
 
-    policy: Network
+    network: Network
     reference: Network
     cutting: Cut
     beta: float
     by: Aggregate = "min"
 
-    def step_scores(self, examples: Sequence[Example], /) -> list[Graded]:
-        rows, steps, ends = _read(self.policy, self.cutting, examples)
-        logp, ref = (sampled_logprobs(network, rows, 1.0) for network in (self.policy, self.reference))
+    def read(self, rows: Sequence[Row], ends: Sequence[Sequence[int]]) -> list[tuple[float, ...]]:
+        logp, ref = (sampled_logprobs(network, rows, 1.0) for network in (self.network, self.reference))
         likely = torch.sigmoid(self.beta * (logp - ref).cumsum(1)).double().cpu()
-        return [Graded(said, tuple(float(likely[i, end - 1]) for end in ends[i])) for i, said in enumerate(steps)]
+        return [tuple(float(likely[i, end - 1]) for end in of_row) for i, of_row in enumerate(ends)]
+
+    def step_scores(self, examples: Sequence[Example], /) -> list[Graded]:
+        return _graded(self, self.cutting, examples)
 
     def __call__(self, examples: Sequence[Example], /) -> Floats:
         return aggregated(self, examples, self.by)
+
+
+def _graded(model: ReadsSteps, cut: Cut, examples: Sequence[Example]) -> list[Graded]:
+    """Scores of the steps that are read; a response that is too long loses its end."""
+    tokenizer = model.network.tokenizer
+    rows, _ = chat.encode_cut(tokenizer, examples, model.network.max_tokens)
+    responses = [row.ids[row.n_prompt :] for row in rows]
+    steps = [cut(chat.decode(tokenizer, ids)) for ids in responses]
+    ends = [
+        [row.n_prompt + n - 1 for n in token_ends(tokenizer, ids, said)]
+        for row, ids, said in zip(rows, responses, steps, strict=True)
+    ]
+    return [Graded(said, scores) for said, scores in zip(steps, model.read(rows, ends), strict=True)]
 
 
 def aggregated(scorer: StepScorer, examples: Sequence[Example], by: Aggregate) -> Floats:

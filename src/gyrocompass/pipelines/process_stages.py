@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import data
-from ..config import Compute, Process, Reward, Sampling
+from ..config import Compute, Reward, Sampling, StepLearning
 from ..feedback.steps import Cutting, Right, rollout_labels
 from ..learn.loop import train
 from ..learn.process import ImplicitRewardModelling, ProcessRewardModelling
@@ -71,8 +71,8 @@ def _blocks(folder: Path) -> list[Record]:
 
 
 def process_reward(
-    run: Run, base: str, chains: Sequence[Steps], joint: str, process: Process, config: Reward, compute: Compute, *,
-    name: str = "prm",
+    run: Run, base: str, chains: Sequence[Steps], joint: str, learning: StepLearning, config: Reward,
+    compute: Compute, *, name: str = "prm",
 ) -> Path:  # fmt: skip
     """Trains a process reward model from `base` on labelled chains; returns its folder."""
     model = run.stage_folder(name) / "model"
@@ -80,7 +80,7 @@ def process_reward(
         with run.stage(name):
             seed = seed_of(run.seed, name, "adapters")
             network = load(base, compute, scalar=True, trainable=True, seed=seed)
-            rows, notes = encode_steps(network, chains, joint, process.until_error)
+            rows, _, notes = encode_steps(network, chains, joint, learning.until_error)
             tell(run, network.notes + notes)
             train(ProcessRewardModelling(network, rows, config, run.seed), config, run, name)
             save(run, network, model, name, base, config)
@@ -88,17 +88,18 @@ def process_reward(
 
 
 def implicit_reward(
-    run: Run, base: str, chains: Sequence[Steps], joint: str, process: Process, config: Reward, compute: Compute, *,
-    name: str = "implicit",
+    run: Run, base: str, chains: Sequence[Steps], joint: str, learning: StepLearning, config: Reward,
+    compute: Compute, *, name: str = "implicit",
 ) -> Path:  # fmt: skip
     """Trains a language model on the chains' outcomes, whose steps then score themselves against `base`."""
     model = run.stage_folder(name) / "model"
     if not run.stage_done(name):
         with run.stage(name):
             policy, reference = load_policy(base, compute, run.seed)
-            rows, notes = encode_steps(policy, chains, joint, until_error=False)
+            rows, _, notes = encode_steps(policy, chains, joint, until_error=False)
             tell(run, policy.notes + notes)
-            learner = ImplicitRewardModelling(policy, reference, rows, config, process.beta, run.seed)
+            learner = ImplicitRewardModelling(policy, reference, rows, config, learning.beta, run.seed)
             train(learner, config, run, name)
+            policy.core.config.implicit_beta = learning.beta
             save(run, policy, model, name, base, config)
     return model

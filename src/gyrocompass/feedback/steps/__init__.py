@@ -1,13 +1,12 @@
 """Labels of steps: from people, from a checker, from continuations, from a model that learnt outcomes alone."""
 
-from .answers import ANSWER, Answers, final_answer
+from .answers import Answers, final_answer
 from .checker import Check, Checker, OutcomeChecker, labelled
 from .cutting import LINES, Cutting
 from .rollouts import Continues, Right, hardened, rollout_labels
 from .sheets import Sheet, read_sheet, write_sheet
 
 __all__ = [
-    "ANSWER",
     "LINES",
     "Answers",
     "Check",

@@ -6,11 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ...config.steps import ANSWER
 from ...errors import InputError
 from ...records import Example
 
-ANSWER = r"(?:####|[Aa]nswer(?: is)?:?|\\boxed\{)\s*([^\n}]+)"
-"""Marks of a final answer in GSM8K, in plain words and in MATH."""
 DECORATION = str.maketrans("", "", "$,*`\"' ")
 
 
