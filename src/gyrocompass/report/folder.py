@@ -22,6 +22,7 @@ from .frontier import Frontier
 from .grids import Grids
 from .hacking import Hacking
 from .notation import Estimate
+from .process import Process
 from .spectrum import Spectrum
 
 Row = Mapping[str, Any]
@@ -124,6 +125,7 @@ class RunData:
     hacking: Hacking | None = None
     emergence: Emergence | None = None
     grids: Grids | None = None
+    process: Process | None = None
     constitution: Constitution | None = None
     audits: tuple[Finding, ...] = ()
 
@@ -213,6 +215,7 @@ def read(folder: Path) -> RunData:
         "hacking": _hacking(folder / "hacking.json"),
         "emergence": _emergence(folder / "emergence.json"),
         "grids": _grids(folder / "grids.json"),
+        "process": _process(folder / "process.json"),
         "constitution": _constitution(folder / "constitution.json"),
         "audits": _audits(folder / "audits.json"),
     }
@@ -270,6 +273,11 @@ def _grids(path: Path) -> Grids | None:
 
 def _constitution(path: Path) -> Constitution | None:
     found: Constitution | None = _checked(Constitution, read_json(path), path) if path.exists() else None
+    return found
+
+
+def _process(path: Path) -> Process | None:
+    found: Process | None = _checked(Process, read_json(path), path) if path.exists() else None
     return found
 
 

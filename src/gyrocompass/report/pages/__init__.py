@@ -14,6 +14,7 @@ from .frontier import frontier
 from .grids import grids
 from .hacking import hacking
 from .models import models
+from .process import process
 from .properties import properties
 from .provenance import provenance
 from .section import Section
@@ -29,6 +30,7 @@ PAGES: tuple[Page, ...] = (
     hacking,
     emergence,
     grids,
+    process,
     audits,
     models,
     spectrum,
