@@ -58,7 +58,8 @@ def error_f1(found: ArrayLike, truth: ArrayLike, groups: ArrayLike, *, seed: int
     """
     said, true = np.asarray(found), np.asarray(truth)
     rows = np.stack([said == true, true != NO_ERROR], 1).astype(np.float64)
-    return clusters.bootstrap(rows, groups, _harmonic, seed=seed)
+    found_f1 = clusters.bootstrap(rows, groups, _harmonic, seed=seed)
+    return found_f1._replace(low=max(0.0, found_f1.low), high=min(1.0, found_f1.high))
 
 
 def _harmonic(rows: Floats) -> float:

@@ -97,7 +97,7 @@ def _differences(found: Process) -> Lanes | None:
         Group(
             f"{POLICIES.get(one.model, one.model)} minus {POLICIES.get(one.over, one.over)}",
             (),
-            tuple(Row(words, PLAIN, _of(one, metric)) for metric, words in METRICS.items()),
+            tuple(Row(metric.replace("_", " "), PLAIN, _of(one, metric)) for metric in METRICS),
             zero=True,
         )
         for one in found.differences
@@ -117,10 +117,10 @@ def _located(found: Process) -> Lanes | None:
 def _panel(metric: str, curves: Sequence[Curve], sizes: Sequence[int]) -> Panel:
     series = [_series(curve, metric) for curve in curves]
     y = nice_axis([0.0, *(bound for one in series for p in one.points for bound in (p.low, p.high))], 4)
-    ends = math.log2(sizes[0]), math.log2(max(sizes[-1], 2))
-    x = Axis(*ends, tuple(math.log2(n) for n in sizes))
+    x = Axis(math.log2(sizes[0]), math.log2(max(sizes[-1], 2)), tuple(math.log2(n) for n in sizes))
     title = f"{sentence(METRICS[metric])} of the best of n"
-    told = "; ".join(f"{one.label}: {number(one.points[-1].y)} at n = {count(sizes[-1])}" for one in series)
+    ends = [f"{curve.scorer} {number(_of(curve.points[-1], metric).value)}" for curve in curves]
+    told = f"At n = {count(sizes[-1])}: {', '.join(ends)}."
     chart = line_chart(
         Words(f"process-{metric}", title, told), series, x, y, height=HEIGHT,
         rows=[TickRow("n", tuple(count(n) for n in sizes))],
@@ -133,7 +133,7 @@ def _series(curve: Curve, metric: str) -> Series:
     for one in curve.points:
         e = _of(one, metric)
         points.append(Point(math.log2(one.n), e.value, e.low, e.high, f"{curve.scorer}, n = {one.n}: {e.text(3)}"))
-    return Series(_style(curve.scorer), tuple(points), band=False, label=curve.scorer)
+    return Series(_style(curve.scorer), tuple(points), band=False)
 
 
 def _style(scorer: str) -> Style:
