@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
 
 from .base import Config
 
@@ -35,6 +36,9 @@ class Process(StepLabels, StepLearning, StepChoice):
     """Outcome against process supervision: labels, models that learn them, and policies optimised against them."""
 
     questions: PositiveInt = Field(600, description="questions whose responses are labelled step by step")
+    scorers: tuple[Literal["orm", "prm", "mc-soft", "mc-hard", "implicit"], ...] = Field(
+        ("orm", "prm", "mc-soft", "implicit"), min_length=1, description="which reward models to learn"
+    )
     policies: tuple[Literal["outcome-rl", "process-rl", "mona"], ...] = Field(
         ("outcome-rl", "process-rl", "mona"), min_length=1, description="which policies to optimise, by ppo"
     )
@@ -45,6 +49,13 @@ class Process(StepLabels, StepLearning, StepChoice):
         0.15, gt=0, lt=1, description="on the town: share of sums that the demonstrators get wrong by one or two"
     )
     seeds: PositiveInt = Field(1, description="times the whole is done, with demonstrations and draws of its own")
+
+    @model_validator(mode="after")
+    def _paid(self) -> Self:
+        missing = {"orm", "prm"} - set(self.scorers)
+        if self.rewards == "model" and missing:
+            raise PydanticCustomError("scorers", f"rewards = model needs {min(missing)} among the scorers")
+        return self
 
 
 CUT = r"\n+"

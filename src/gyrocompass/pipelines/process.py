@@ -107,17 +107,20 @@ def _labels(study: Study, start: Path) -> dict[str, list[Steps]]:
 
 
 def _scorers(study: Study, start: Path, labels: Mapping[str, list[Steps]]) -> dict[str, StepScorer]:
-    """A model of each kind of label, and the implicit one, which learns the outcomes."""
-    recipe, run, by = study.recipe, study.run, study.recipe.process.aggregate
-    common = CUTTING.joint, recipe.process, recipe.reward, recipe.compute
-    found: dict[str, StepScorer] = {}
-    for name, chains in labels.items():
-        model = stages_of.process_reward(run, str(start), chains, *common, name=study.name(name))
-        cutting = whole if name == "orm" else CUTTING
-        found[name] = ProcessRewardModel(load(str(model), frozen(recipe.compute), scalar=True), cutting, by)
-    model = stages_of.implicit_reward(run, str(start), labels["mc-soft"], *common, name=study.name("implicit"))
-    own, reference = (load(str(folder), frozen(recipe.compute)) for folder in (model, start))
-    return found | {"implicit": ImplicitProcessRewardModel(own, reference, CUTTING, recipe.process.beta, by)}
+    """A model of each kind of label that the recipe names; the implicit one learns the outcomes."""
+    return {name: _scorer(study, start, labels, name) for name in study.recipe.process.scorers}
+
+
+def _scorer(study: Study, start: Path, labels: Mapping[str, list[Steps]], name: str) -> StepScorer:
+    recipe, compute = study.recipe, frozen(study.recipe.compute)
+    settings, by = recipe.process, recipe.process.aggregate
+    common = CUTTING.joint, settings, recipe.reward, recipe.compute
+    if name == "implicit":
+        model = stages_of.implicit_reward(study.run, str(start), labels["mc-soft"], *common, name=study.name(name))
+        own, reference = (load(str(folder), compute) for folder in (model, start))
+        return ImplicitProcessRewardModel(own, reference, CUTTING, settings.beta, by)
+    model = stages_of.process_reward(study.run, str(start), labels[name], *common, name=study.name(name))
+    return ProcessRewardModel(load(str(model), compute, scalar=True), whole if name == "orm" else CUTTING, by)
 
 
 def _optimised(study: Study, start: Path, scorers: Mapping[str, StepScorer], name: str) -> Path:
