@@ -7,6 +7,7 @@ from gyrocompass.errors import InputError
 from gyrocompass.learn import loop
 from gyrocompass.learn.ppo import PolicyOptimisation
 from gyrocompass.learn.process import ImplicitRewardModelling, ProcessRewardModelling, StepReward
+from gyrocompass.maths.steps import aggregate
 from gyrocompass.models.batching import pad
 from gyrocompass.models.steps import Graded, ImplicitProcessRewardModel, ProcessRewardModel, encode_steps
 from gyrocompass.records import Example, Steps, user
@@ -86,7 +87,7 @@ class Halves:
 def test_steps_earn_progress_or_approval():
     example = [Example(user("q"), "abcd")]
     assert StepReward(Halves(), "min").step_scores(example)[0].scores == (1.0, -1.0)
-    assert StepReward(Halves(), "min", approval=True).step_scores(example)[0].scores == (1.0, 0.0)
+    assert StepReward(Halves(), "min", myopic=True).step_scores(example)[0].scores == (1.0, 0.0)
 
 
 def words(text):
@@ -104,9 +105,11 @@ class Letters:
 @pytest.mark.parametrize("myopic", [False, True])
 def test_ppo_pays_steps_where_they_end(tiny, myopic):
     policy, critic = tiny(trainable=True), tiny(scalar=True, trainable=True)
-    config = PPO(batch_size=16, minibatches=1, kl_coef=0.0, missing_end_penalty=0.0, myopic=myopic)
+    config = PPO(batch_size=16, minibatches=1, kl_coef=0.0, missing_end_penalty=0.0)
     prompts = [user(f"say {i}") for i in range(16)]
-    learner = PolicyOptimisation(policy, tiny(), critic, Letters(), prompts, config, Sampling(max_new_tokens=12), 0)
+    learner = PolicyOptimisation(
+        policy, tiny(), critic, StepReward(Letters(), "mean", myopic), prompts, config, Sampling(max_new_tokens=12), 0
+    )
     chosen = learner._prompts_of(1)
     rows, ended, _ = learner._rollout(chosen, 1)
     mask = pad(rows).mask
@@ -114,7 +117,9 @@ def test_ppo_pays_steps_where_they_end(tiny, myopic):
     texts = [
         Example(user("x"), learner.policy.tokenizer.decode(r.ids[r.n_prompt :], skip_special_tokens=True)) for r in rows
     ]
-    assert scores.sum(1).tolist() == [sum(one.scores) for one in Letters().step_scores(texts)]
+    graded = Letters().step_scores(texts)
+    paid = [sum(one.scores) if myopic else aggregate(one.scores, "mean") for one in graded]
+    assert scores.sum(1).tolist() == pytest.approx(paid, abs=1e-6)
     assert bool((ends <= mask).all())
     rewards = torch.where(ends, 1.0, 0.0)
     _, returns = learner._advantages(rewards, torch.zeros_like(rewards), mask, ends if myopic else None)
@@ -122,6 +127,8 @@ def test_ppo_pays_steps_where_they_end(tiny, myopic):
 
 
 def test_myopia_needs_advantages_per_token(tiny):
-    config = PPO(batch_size=4, minibatches=1, estimator="rloo", samples_per_prompt=2, myopic=True)
-    with pytest.raises(InputError, match="can't be myopic"):
-        PolicyOptimisation(tiny(trainable=True), tiny(), None, Letters(), [user("q")], config, Sampling(), 0)
+    config = PPO(batch_size=4, minibatches=1, estimator="rloo", samples_per_prompt=2)
+    with pytest.raises(InputError, match="compares whole responses, not steps"):
+        PolicyOptimisation(
+            tiny(trainable=True), tiny(), None, StepReward(Letters(), "min", True), [user("q")], config, Sampling(), 0
+        )

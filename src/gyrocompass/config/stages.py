@@ -108,7 +108,6 @@ class PPO(Optimisation):
     kl_limit: PositiveFloat = Field(200.0, description="nats a response; beyond it the run stops as diverged")
     clip: PositiveFloat = Field(0.2, description="range of the probability ratio and of the value update")
     missing_end_penalty: float = Field(1.0, ge=0, description="taken off the score of a response that never ended")
-    myopic: bool = Field(False, description="credit ends with each step of a response; for scorers of steps")
     constrain: float | None = Field(
         None, description="mean score at which a Lagrange multiplier holds the policy, in the scorer's units"
     )

@@ -26,7 +26,7 @@ from ..models.network import Network
 from ..models.policy import Drawn, check_room, over_rows, reference_logprobs, response_texts, sampled_logprobs
 from ..models.rollouts import LocalRollouts, Rollouts
 from ..models.scorer import checked
-from ..models.steps import StepScorer, placed
+from ..models.steps import StepPay, placed
 from ..protocols import Scorer
 from ..records import Example, Prompt
 from . import constraint
@@ -58,8 +58,8 @@ class PolicyOptimisation:
     """One step: sample responses, score them, estimate advantages, then a few passes of clipped updates.
 
     `reference` None means the policy with its adapters off; without adapters there is no reference then, nor a KL to
-    it. `critic` is needed for `gae` only. A scorer of steps is paid out at each step's end. `rollouts` is who samples;
-    None is the policy itself.
+    it. `critic` is needed for `gae` only. A StepPay pays at the steps' ends. `rollouts` is who samples; None is the
+    policy itself.
     Raises InputError if the settings don't fit together.
     """
 
@@ -68,7 +68,7 @@ class PolicyOptimisation:
         policy: Network,
         reference: Network | None,
         critic: Network | None,
-        scorer: Scorer | StepScorer,
+        scorer: Scorer | StepPay,
         prompts: Sequence[Prompt],
         config: PPO,
         sampling: Sampling,
@@ -78,6 +78,9 @@ class PolicyOptimisation:
         check(config, len(prompts))
         if config.estimator == "gae" and critic is None:
             raise InputError("ppo: the gae estimator needs a critic; give one, or set ppo.estimator to rloo or grpo")
+        self.myopic = isinstance(scorer, StepPay) and scorer.myopic
+        if config.estimator != "gae" and self.myopic:
+            raise InputError(f"ppo: {config.estimator} compares whole responses, not steps; set ppo.estimator to gae")
         self.held = reference is not None or policy.compute.lora_rank > 0
         if not self.held and (config.kl_coef or config.kl_target is not None):
             raise InputError("ppo: a KL penalty needs a reference; give one, or set ppo.kl_coef to 0")
@@ -108,7 +111,7 @@ class PolicyOptimisation:
         # 4. The KL penalty per token, each score at its end; from these the advantages.
         weight = self._weight()
         rewards = adv.shaped_rewards(weight * scores, logp, ref, mask, self.state["kl_coef"])
-        advantages, returns = self._advantages(rewards, values, mask, ends if self.config.myopic else None)
+        advantages, returns = self._advantages(rewards, values, mask, ends if self.myopic else None)
         trajectory = Trajectory(rows, mask, logp, ref, values, advantages, returns)
         # 5. Hold the KL near its target and the score at its threshold, where they are set.
         metrics = self._metrics(trajectory, scores.sum(1), ended) | self.rollouts.compare(drawn, logp)
@@ -159,7 +162,7 @@ class PolicyOptimisation:
         texts = response_texts(self.policy, rows)
         examples = [Example(self.prompts[i], text) for i, text in zip(owners, texts, strict=True)]
         penalty, end = adv.at_end(self.config.missing_end_penalty * (~ended), mask)
-        if isinstance(self.scorer, StepScorer):
+        if isinstance(self.scorer, StepPay):
             scores, ends = placed(self.policy.tokenizer, rows, self.scorer.step_scores(examples), mask)
         else:
             raw = checked(self.scorer(examples), len(examples), "the scorer")
@@ -243,8 +246,6 @@ def check(config: PPO, n_prompts: int) -> None:
         raise InputError("ppo: kl_target adapts kl_coef by factors, so kl_coef = 0 stays 0; start it above 0")
     if config.constrain is not None and config.kl_coef == 0:
         raise InputError("ppo: constrain weighs the score against the KL penalty; set ppo.kl_coef above 0")
-    if config.estimator != "gae" and config.myopic:
-        raise InputError(f"ppo: {config.estimator} compares whole responses and can't be myopic; set estimator to gae")
     if config.batch_size % config.samples_per_prompt:
         raise InputError(
             f"ppo: batch_size {config.batch_size} is no multiple of samples_per_prompt {config.samples_per_prompt}"

@@ -106,18 +106,18 @@ class ImplicitRewardModelling(ProcessRewardModelling):
 
 @dataclass(frozen=True)
 class StepReward:
-    """What each step earns in PPO: how far it moves the chain's aggregate, so that a chain earns its aggregate.
+    """A StepPay: a step earns how far it moves the chain's aggregate, so that a chain earns its aggregate.
 
-    With `approval` it earns its own score, for myopic optimisation: how good the overseer thinks the step is, whatever
-    comes of it (MONA, Farquhar et al. 2025, arXiv:2501.13011).
+    If `myopic` it earns its own score, the overseer's approval, whatever comes of it (MONA, Farquhar et al. 2025,
+    arXiv:2501.13011).
     """
 
     scorer: StepScorer
     by: Aggregate
-    approval: bool = False
+    myopic: bool = False
 
     def step_scores(self, examples: Sequence[Example], /) -> list[Graded]:
         graded = self.scorer.step_scores(examples)
-        if self.approval:
+        if self.myopic:
             return graded
         return [Graded(one.steps, tuple(progress(one.scores, self.by).tolist())) for one in graded]

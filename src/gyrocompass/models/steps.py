@@ -42,6 +42,14 @@ class StepScorer(Protocol):
     def step_scores(self, examples: Sequence[Example], /) -> list[Graded]: ...
 
 
+@runtime_checkable
+class StepPay(StepScorer, Protocol):
+    """What PPO pays each step at its last token. `myopic`: no credit passes from a step to the one before it."""
+
+    @property
+    def myopic(self) -> bool: ...
+
+
 def whole(response: str) -> tuple[str, ...]:
     """The cut of an outcome reward model: the response is one step, a blank one none."""
     return (response.strip(),) if response.strip() else ()

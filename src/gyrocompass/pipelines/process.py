@@ -129,13 +129,13 @@ def _optimised(study: Study, start: Path, scorers: Mapping[str, StepScorer], nam
     checked = recipe.process.rewards == "checker"
     on_outcomes = OUTCOME if checked else scorers["orm"]
     on_steps = CHECKER if checked else scorers["prm"]
-    myopic = name == "mona"
-    pays = StepReward(on_outcomes if name == "outcome-rl" else on_steps, recipe.process.aggregate, approval=myopic)
+    judged = on_outcomes if name == "outcome-rl" else on_steps
+    pays = StepReward(judged, recipe.process.aggregate, myopic=name == "mona")
     policy, reference = load_policy(str(start), recipe.compute, study.seed)
     asked = town.chain_questions(recipe.preferences.prompts, seed_of(study.seed, "prompts"))
     return ppo(
         study.run, policy, reference, None, pays, [one.prompt for one in asked],
-        recipe.ppo.model_copy(update={"myopic": myopic}), recipe.sampling,
+        recipe.ppo, recipe.sampling,
         base=str(start), name=study.name(name), seed=study.seed,
     )  # fmt: skip
 

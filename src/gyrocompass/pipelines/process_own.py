@@ -41,7 +41,10 @@ def label(run: Run, model: str, source: str, config: OwnLabels, sampling: Sampli
     if config.labels == "people":
         sheet = run.stage_folder("chains") / "sheet.jsonl"
         n = len(read_jsonl(sheet)) if sheet.exists() else write_sheet(drawn, cutting, sheet)
-        return f"{n:,} responses wait for labels in {sheet}; `gyro process read {sheet}` reads what is filled in."
+        return (
+            f"{n:,} responses wait for labels in {sheet}, or on the page beside it; `gyro process read {sheet}` reads "
+            "what is filled in."
+        )
     soft = stages_of.rollout_steps(run, policy, drawn, cutting, answers, config.rollouts, *common)
     chains = soft if config.labels == "soft" else list(map(hardened, soft))
     file = run.folder / "steps.jsonl"

@@ -24,7 +24,7 @@ from ..models.pairs import encode_pairs
 from ..models.policy import LocalPolicy, with_room
 from ..models.rollouts import ServerRollouts
 from ..models.scorer import RewardModel
-from ..models.steps import StepScorer
+from ..models.steps import StepPay
 from ..protocols import Pair, Scorer
 from ..records import Example, Measurement, Preference, Prompt
 from ..run import Run
@@ -148,7 +148,7 @@ def ppo(
     policy: Network,
     reference: Network | None,
     critic_base: str | None,
-    scorer: Scorer | StepScorer,
+    scorer: Scorer | StepPay,
     prompts: Sequence[Prompt],
     config: PPO,
     sampling: Sampling,

@@ -1,16 +1,17 @@
-"""People label steps in a file: a sheet with an open place after each step, filled in with any editor, read back."""
+"""People label steps on a sheet: a file with an open place for each step, filled in with any editor or on its page."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ...data.sources import Place, rows
 from ...errors import InputError
-from ...files import write_jsonl
+from ...files import write_jsonl, write_text
 from ...models.steps import Cut
 from ...records import Example, Message, Steps
 
@@ -28,7 +29,7 @@ class Sheet:
 
 
 def write_sheet(chains: Sequence[Example], cut: Cut, path: Path) -> int:
-    """Writes a sheet of the responses that have steps, a line each, and says how many.
+    """Writes a sheet of the responses that have steps, a line each, beside it a page to fill it in, and says how many.
 
     Raises InputError if the file is there already: it may hold people's work.
     """
@@ -41,7 +42,15 @@ def write_sheet(chains: Sequence[Example], cut: Cut, path: Path) -> int:
             lines.append({"prompt": prompt, "steps": list(steps), "labels": [None] * len(steps), "guide": GUIDE})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_jsonl(path, lines)
+    write_text(path.with_suffix(".html"), _page(lines, path.name))
     return len(lines)
+
+
+def _page(lines: Sequence[Mapping[str, Any]], name: str) -> str:
+    """The sheet as a page that asks for nothing else; it saves a filled-in sheet under the same name."""
+    template = resources.files(__package__).joinpath("sheet.html").read_text(encoding="utf-8")
+    inside = json.dumps(lines, ensure_ascii=False).replace("</", "<\\/")
+    return template.replace('"NAME"', json.dumps(name)).replace("SHEET", inside, 1)
 
 
 def read_sheet(path: Path) -> Sheet:
