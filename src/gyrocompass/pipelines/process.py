@@ -33,7 +33,7 @@ FILE = "process.json"
 CUTTING = Cutting(town.CUT, " ")
 CHECKER = Checker(CUTTING, town.step_labels)
 OUTCOME = OutcomeChecker(town.answers_right)
-POOL = 60
+POOL = 40
 """Held-out questions whose responses are pooled for best-of-n."""
 
 
