@@ -40,6 +40,9 @@ COMMANDS = {
     "debate": (
         "gyrocompass.commands.debate:debate",
         "Let two argue before a judge who knows less, and measure the judge.",
+    "process": (
+        "gyrocompass.commands.process:process",
+        "Supervise steps: label them, learn the labels, choose by them.",
     ),
     "report": ("gyrocompass.commands.run:report", "Write report.html of run folders anew."),
     "settings": ("gyrocompass.commands.run:settings", "Print every setting with its default and meaning."),

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .config import Access, Config, Online, Recipe
+from .config import Access, Config, Online, OwnChoice, OwnLabels, OwnLearning, Recipe
 from .errors import InputError
 
 C = TypeVar("C", bound=Config)
@@ -60,7 +60,13 @@ def recipe_path(name: str) -> Path:
     return shipped_path if not path.exists() and shipped_path.exists() else path
 
 
-FLAGS_ALONE: Mapping[str, type[Config]] = {"online dpo": Online, "endpoints": Access}
+FLAGS_ALONE: Mapping[str, type[Config]] = {
+    "online dpo": Online,
+    "endpoints": Access,
+    "process label": OwnLabels,
+    "process train": OwnLearning,
+    "process score": OwnChoice,
+}
 """Settings that no recipe holds."""
 
 RECIPES = Path(__file__).parent / "recipes"

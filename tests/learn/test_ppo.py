@@ -13,6 +13,7 @@ from gyrocompass.errors import InputError
 from gyrocompass.files import read_jsonl
 from gyrocompass.learn import loop
 from gyrocompass.learn.ppo import PolicyOptimisation
+from gyrocompass.models.batching import pad
 from gyrocompass.models.policy import LocalPolicy
 from gyrocompass.models.rollouts import ServerRollouts
 from gyrocompass.records import user
@@ -95,8 +96,9 @@ def test_the_score_is_paid_once_and_a_missing_end_costs(tiny):
     chosen = learner._prompts_of(1)
     rows, ended, _ = learner._rollout(chosen, 1)
     assert not bool(ended.all())
-    scores = learner._scores(chosen, rows, ended)
-    torch.testing.assert_close(scores, torch.where(ended, 2.0, 0.5))
+    scores, ends = learner._scores(chosen, rows, ended, pad(rows).mask)
+    torch.testing.assert_close(scores.sum(1), torch.where(ended, 2.0, 0.5))
+    assert torch.equal(scores != 0, ends)
 
 
 def test_the_scorer_reads_the_text_up_to_its_end_token(tiny):

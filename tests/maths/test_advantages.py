@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gyrocompass.maths.advantages import gae, grpo, rloo, shaped_rewards
+from gyrocompass.maths.advantages import at_end, gae, grpo, rloo, shaped_rewards
 
 
 def random_rows(seed, b=3, t=6):
@@ -19,7 +19,7 @@ def test_kl_is_paid_per_token_and_the_score_once_at_the_end():
     """beta = 0.5, log-ratios (0.2, -0.4) give -0.1 and +0.2; the score 3 joins the last: 3.2."""
     logp, ref = torch.tensor([[-1.0, -1.4, -9.0]]), torch.tensor([[-1.2, -1.0, -1.0]])
     mask = torch.tensor([[True, True, False]])
-    found = shaped_rewards(torch.tensor([3.0]), logp, ref, mask, 0.5)
+    found = shaped_rewards(at_end(torch.tensor([3.0]), mask)[0], logp, ref, mask, 0.5)
     torch.testing.assert_close(found, torch.tensor([[-0.1, 3.2, 0.0]]))
 
 
@@ -82,3 +82,28 @@ def test_a_group_of_one_is_refused(estimator):
 
 def test_grpo_of_equals_is_zero():
     assert grpo(torch.full((2, 4), 3.0)).abs().max() == 0
+
+
+def test_scores_lie_at_the_last_response_token():
+    mask = torch.tensor([[True, True, False], [False, True, True]])
+    scores, end = at_end(torch.tensor([2.0, -1.0]), mask)
+    torch.testing.assert_close(scores, torch.tensor([[0.0, 2.0, 0.0], [0.0, 0.0, -1.0]]))
+    assert torch.equal(end, scores != 0)
+
+
+def test_myopic_credit_stops_at_a_step_s_end():
+    """gamma = lambda = 1, two steps of two tokens, r = (0, 1, 0, 5): the first step's tokens see 1 alone."""
+    rewards, values = torch.tensor([[0.0, 1.0, 0.0, 5.0]]), torch.tensor([[0.5, 0.5, 2.0, 2.0]])
+    mask, ends = torch.ones(1, 4, dtype=torch.bool), torch.tensor([[False, True, False, True]])
+    advantages, returns = gae(rewards, values, mask, 1.0, 1.0, ends)
+    torch.testing.assert_close(advantages, torch.tensor([[0.5, 0.5, 3.0, 3.0]]))
+    torch.testing.assert_close(returns, torch.tensor([[1.0, 1.0, 5.0, 5.0]]))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_with_one_step_myopic_credit_is_credit(seed):
+    rewards, values, mask = random_rows(seed)
+    _, end = at_end(torch.zeros(len(mask)), mask)
+    for whole, myopic in zip(gae(rewards, values, mask), gae(rewards, values, mask, ends=end), strict=True):
+        torch.testing.assert_close(whole, myopic)

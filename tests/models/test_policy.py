@@ -41,3 +41,13 @@ def test_an_opening_is_as_likely_as_its_tokens_whatever_comes_then(tiny):
     assert (whole < one).all()
     mixed = policy.opening_logprobs([Example(PROMPTS[0], "a"), Example(PROMPTS[0], "a much longer one")])
     assert mixed[0] == pytest.approx(one[letters.index("a")], abs=1e-5)
+
+
+def test_a_response_that_is_begun_is_continued(tiny):
+    policy = LocalPolicy(tiny(), Sampling(max_new_tokens=6))
+    begun = [Example(user("a"), "hello"), Example(user("b"), "")]
+    drawn = policy.continued(begun, 3, seed=1)
+    assert [len(texts) for texts in drawn] == [3, 3]
+    assert all(text.startswith("hello") for text in drawn[0])
+    assert drawn == policy.continued(begun, 3, seed=1)
+    assert len(set(drawn[0])) > 1

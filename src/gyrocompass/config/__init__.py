@@ -22,6 +22,7 @@ from .stages import (
     Reward,
     Sampling,
 )
+from .steps import OwnChoice, OwnLabels, OwnLearning, Process, StepLearning
 from .studies import CAI, CAIStudy, Debate, Emergence, Frontier, Grids, Hacking
 
 __all__ = [
@@ -43,20 +44,29 @@ __all__ = [
     "Hacking",
     "Online",
     "Optimisation",
+    "OwnChoice",
+    "OwnLabels",
+    "OwnLearning",
     "Preferences",
     "Probing",
+    "Process",
     "Recipe",
     "Reward",
     "Sampling",
+    "StepLearning",
 ]
+
+
+Pipeline = Literal[
+    "rlhf", "cai", "cai_study", "frontier", "hacking", "emergence", "grids", "debate", "amplify", "process",
+    "weak_to_strong",
+]  # fmt: skip
 
 
 class Recipe(Config):
     """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
 
-    pipeline: Literal["rlhf", "cai", "cai_study", "frontier", "hacking", "emergence", "grids", "debate", "amplify"] = (
-        Field("rlhf", description="which road to take")
-    )
+    pipeline: Pipeline = Field("rlhf", description="which road to take")
     model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
     data: str = Field(
         "town", description="preferences (cai: prompts): file, folder or hub name; town: the embedded world"
@@ -82,5 +92,6 @@ class Recipe(Config):
     grids: Grids = Grids()
     amplification: Amplification = Amplification()
     amplify: Amplify = Amplify()
+    process: Process = Process()
     probing: Probing = Probing()
     evaluation: Evaluation = Evaluation()

@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..records import Example, Preference, Prompt, Record, Steps
 from . import conversation
 from .conversation import Unusable, last_turn, split_pair
+from .step_shapes import prm800k, process_bench
 
 Row = dict[str, Any]
 
@@ -103,6 +104,8 @@ SHAPES: dict[Columns, Callable[[Row], Record]] = {
     ("prompt", "first", "second"): own_pair,
     ("prompt", "completions", "labels"): chain,
     ("prompt", "steps", "labels"): own_chain,
+    ("problem", "steps", "label"): process_bench,
+    ("question", "label"): prm800k,
     ("prompt", "completion", "label"): labelled_completion,
     ("prompt", "completion"): completion,
     ("messages",): chat,

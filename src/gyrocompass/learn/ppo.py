@@ -26,6 +26,7 @@ from ..models.network import Network
 from ..models.policy import Drawn, check_room, over_rows, reference_logprobs, response_texts, sampled_logprobs
 from ..models.rollouts import LocalRollouts, Rollouts
 from ..models.scorer import checked
+from ..models.steps import StepPay, placed
 from ..protocols import Scorer
 from ..records import Example, Prompt
 from . import constraint
@@ -57,7 +58,8 @@ class PolicyOptimisation:
     """One step: sample responses, score them, estimate advantages, then a few passes of clipped updates.
 
     `reference` None means the policy with its adapters off; without adapters there is no reference then, nor a KL to
-    it. `critic` is needed for `gae` only. `rollouts` is who samples; None is the policy itself.
+    it. `critic` is needed for `gae` only. A StepPay pays at the steps' ends. `rollouts` is who samples; None is the
+    policy itself.
     Raises InputError if the settings don't fit together.
     """
 
@@ -66,7 +68,7 @@ class PolicyOptimisation:
         policy: Network,
         reference: Network | None,
         critic: Network | None,
-        scorer: Scorer,
+        scorer: Scorer | StepPay,
         prompts: Sequence[Prompt],
         config: PPO,
         sampling: Sampling,
@@ -76,6 +78,9 @@ class PolicyOptimisation:
         check(config, len(prompts))
         if config.estimator == "gae" and critic is None:
             raise InputError("ppo: the gae estimator needs a critic; give one, or set ppo.estimator to rloo or grpo")
+        self.myopic = isinstance(scorer, StepPay) and scorer.myopic
+        if config.estimator != "gae" and self.myopic:
+            raise InputError(f"ppo: {config.estimator} compares whole responses, not steps; set ppo.estimator to gae")
         self.held = reference is not None or policy.compute.lora_rank > 0
         if not self.held and (config.kl_coef or config.kl_target is not None):
             raise InputError("ppo: a KL penalty needs a reference; give one, or set ppo.kl_coef to 0")
@@ -101,15 +106,15 @@ class PolicyOptimisation:
         if self.held:
             ref = reference_logprobs(self.policy, self.reference, rows, self.sampling.temperature)
         values = self._values(rows, logp)
-        # 3. Scores of the texts; a response that never ended pays a penalty.
-        scores = self._scores(chosen, rows, ended)
-        # 4. The KL penalty per token, the score at the end; from these the advantages.
+        # 3. Scores of the texts, or of their steps; a response that never ended pays a penalty.
+        scores, ends = self._scores(chosen, rows, ended, mask)
+        # 4. The KL penalty per token, each score at its end; from these the advantages.
         weight = self._weight()
         rewards = adv.shaped_rewards(weight * scores, logp, ref, mask, self.state["kl_coef"])
-        advantages, returns = self._advantages(rewards, values, mask)
+        advantages, returns = self._advantages(rewards, values, mask, ends if self.myopic else None)
         trajectory = Trajectory(rows, mask, logp, ref, values, advantages, returns)
         # 5. Hold the KL near its target and the score at its threshold, where they are set.
-        metrics = self._metrics(trajectory, scores, ended) | self.rollouts.compare(drawn, logp)
+        metrics = self._metrics(trajectory, scores.sum(1), ended) | self.rollouts.compare(drawn, logp)
         if self.held:
             self._adapt(metrics["kl_nats"], len(rows), step)
         if self.config.constrain is not None:
@@ -149,13 +154,20 @@ class PolicyOptimisation:
         prompts = [self.prompt_ids[i] for i in chosen]
         return self.rollouts(prompts, self.config.samples_per_prompt, seed_of(self.seed, "rollout", step), step)
 
-    def _scores(self, chosen: list[int], rows: list[Row], ended: Bool[Tensor, "B"]) -> Float[Tensor, "B"]:
+    def _scores(
+        self, chosen: list[int], rows: list[Row], ended: Bool[Tensor, "B"], mask: Bool[Tensor, "B t"]
+    ) -> tuple[Float[Tensor, "B t"], Bool[Tensor, "B t"]]:
+        """Each score at the token that earns it, and where these are: the response's end, or its steps' ends."""
         owners = [i for i in chosen for _ in range(self.config.samples_per_prompt)]
         texts = response_texts(self.policy, rows)
         examples = [Example(self.prompts[i], text) for i, text in zip(owners, texts, strict=True)]
-        raw = checked(self.scorer(examples), len(examples), "the scorer")
-        scores = torch.from_numpy(raw).float().to(self.policy.device)
-        return scores - self.config.missing_end_penalty * (~ended)
+        penalty, end = adv.at_end(self.config.missing_end_penalty * (~ended), mask)
+        if isinstance(self.scorer, StepPay):
+            scores, ends = placed(self.policy.tokenizer, rows, self.scorer.step_scores(examples), mask)
+        else:
+            raw = checked(self.scorer(examples), len(examples), "the scorer")
+            scores, ends = adv.at_end(torch.from_numpy(raw).float().to(self.policy.device), mask)
+        return scores - penalty, ends | end
 
     def _values(self, rows: list[Row], like: Float[Tensor, "B t"]) -> Float[Tensor, "B t"]:
         critic = self.critic
@@ -164,10 +176,14 @@ class PolicyOptimisation:
         return over_rows(critic, rows, lambda batch: critic.scalars(batch)[:, :-1])
 
     def _advantages(
-        self, rewards: Float[Tensor, "B t"], values: Float[Tensor, "B t"], mask: Bool[Tensor, "B t"]
+        self,
+        rewards: Float[Tensor, "B t"],
+        values: Float[Tensor, "B t"],
+        mask: Bool[Tensor, "B t"],
+        ends: Bool[Tensor, "B t"] | None,
     ) -> tuple[Float[Tensor, "B t"], Float[Tensor, "B t"]]:
         if self.config.estimator == "gae":
-            advantages, returns = adv.gae(rewards, values, mask)
+            advantages, returns = adv.gae(rewards, values, mask, ends=ends)
             return masked.whiten(advantages, mask), returns
         group = rewards.sum(1).view(-1, self.config.samples_per_prompt)
         per_response = (adv.rloo if self.config.estimator == "rloo" else adv.grpo)(group).flatten()

@@ -92,3 +92,17 @@ def ppo_value(
     squared = torch.maximum((values - returns).square(), (clipped - returns).square())
     loss = 0.5 * squared.masked_fill(~mask, 0).sum() / n
     return loss, {"value_loss": loss.detach()}
+
+
+def step_cross_entropy(
+    logits: Float[Tensor, "M"], labels: Float[Tensor, "M"], count: int | None = None
+) -> tuple[Float[Tensor, ""], Metrics]:
+    """-[y log sigma(z) + (1 - y) log sigma(-z)], mean over steps; y in [0, 1] is how likely a step is right.
+
+    Source: Lightman et al. 2023, arXiv:2305.20050; soft y: Wang et al. 2023, arXiv:2312.08935, eq. 3-4.
+    Returns: loss in nats per step; metrics `loss`, and `accuracy`, the share of steps on the label's side of one half.
+    """
+    n = count or len(logits)
+    loss = F.binary_cross_entropy_with_logits(logits, labels, reduction="sum") / n
+    agrees = ((logits > 0) == (labels > 0.5)).sum()
+    return loss, {"loss": loss.detach(), "accuracy": agrees.detach() / n}

@@ -44,6 +44,19 @@ class LocalPolicy:
             told[i] = chat.decode(self.network.tokenizer, response.ids), response.ids[-1] in ends
         return told
 
+    def continued(self, begun: Sequence[Example], n: int = 1, *, seed: int = 0) -> list[list[str]]:
+        """n responses to each prompt that begin as its response does, whole. Raises InputError if one is too long."""
+        encoded = chat.encode(self.network.tokenizer, begun, self.network.max_tokens)
+        if len(encoded.rows) < len(begun):
+            raise InputError(encoded.notes[-1])
+        ids = [row.ids[:-1] for row in encoded.rows]
+        check_room(ids, self.network, self.sampling)
+        drawn = sample(self.network, ids, n, self.sampling, seed)
+        return [
+            [chat.decode(self.network.tokenizer, [*row.ids[row.n_prompt : -1], *r.ids]) for r in responses]
+            for row, responses in zip(encoded.rows, drawn, strict=True)
+        ]
+
     def logprobs(self, examples: Sequence[Example]) -> Floats:
         """Summed response log-probabilities, nats, (len(examples),). Raises InputError if one is too long."""
         return self._summed(examples, left_out=0)

@@ -25,6 +25,7 @@ from ..models.pairs import encode_pairs
 from ..models.policy import LocalPolicy, with_room
 from ..models.rollouts import ServerRollouts
 from ..models.scorer import RewardModel
+from ..models.steps import StepPay
 from ..protocols import Pair, Scorer
 from ..records import Example, Measurement, Preference, Prompt
 from ..run import Run
@@ -149,7 +150,7 @@ def ppo(
     policy: Network,
     reference: Network | None,
     critic_base: str | None,
-    scorer: Scorer,
+    scorer: Scorer | StepPay,
     prompts: Sequence[Prompt],
     config: PPO,
     sampling: Sampling,
@@ -185,8 +186,8 @@ def ppo(
             )
             train(method, config, run, name, looks=looks)
             save(run, policy, model, name, base, config)
-            if getattr(scorer, "cut", 0):
-                run.warn(f"{scorer.cut:,} responses were longer than the scorer reads, and scored without their end")  # type: ignore[attr-defined]
+            if cut := getattr(scorer, "cut", 0):
+                run.warn(f"{cut:,} responses were longer than the scorer reads, and scored without their end")
     return model
 
 

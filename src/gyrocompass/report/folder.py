@@ -25,6 +25,7 @@ from .frontier import Frontier
 from .grids import Grids
 from .hacking import Hacking
 from .notation import Estimate
+from .process import Process
 from .spectrum import Spectrum
 
 Row = Mapping[str, Any]
@@ -40,6 +41,7 @@ PARTS: Mapping[str, type] = {
     "cai_study": CAIStudy,
     "debate": Debate,
     "amplify": Amplify,
+    "process": Process,
 }
 """What roads leave beside the rest, each in a file and a field of its name."""
 PROPERTIES = "properties"
@@ -143,6 +145,7 @@ class RunData:
     cai_study: CAIStudy | None = None
     debate: Debate | None = None
     amplify: Amplify | None = None
+    process: Process | None = None
     audits: tuple[Finding, ...] = ()
 
     def of_frontier(self, row: Measurement) -> bool:

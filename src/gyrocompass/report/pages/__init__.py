@@ -17,6 +17,7 @@ from .frontier import frontier
 from .grids import grids
 from .hacking import hacking
 from .models import models
+from .process import process
 from .properties import properties
 from .provenance import provenance
 from .section import Section
@@ -34,6 +35,7 @@ PAGES: tuple[Page, ...] = (
     emergence,
     grids,
     amplify,
+    process,
     audits,
     models,
     spectrum,

@@ -1,0 +1,88 @@
+"""Settings of process supervision: how steps are labelled, learnt and chosen by, in the study and on a user's data."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
+
+from .base import Config
+
+
+class StepLabels(Config):
+    """Labels of steps by where they lead."""
+
+    chains: PositiveInt = Field(4, description="responses to each question whose steps are labelled")
+    rollouts: PositiveInt = Field(8, description="continuations from after each step, for Monte-Carlo labels")
+
+
+class StepLearning(Config):
+    """Models of steps."""
+
+    until_error: bool = Field(True, description="steps after the first wrong one don't count in learning")
+    beta: PositiveFloat = Field(0.05, description="of an implicit PRM: logits a nat of log-ratio")
+
+
+class StepChoice(Config):
+    """Responses chosen by their steps."""
+
+    aggregate: Literal["min", "product", "mean", "last"] = Field(
+        "min", description="how the scores of steps become one of the response"
+    )
+
+
+class Process(StepLabels, StepLearning, StepChoice):
+    """Outcome against process supervision: labels, models that learn them, and policies optimised against them."""
+
+    questions: PositiveInt = Field(600, description="questions whose responses are labelled step by step")
+    scorers: tuple[Literal["orm", "prm", "mc-soft", "mc-hard", "implicit"], ...] = Field(
+        ("orm", "prm", "mc-soft", "implicit"), min_length=1, description="which reward models to learn"
+    )
+    policies: tuple[Literal["outcome-rl", "process-rl", "mona"], ...] = Field(
+        ("outcome-rl", "process-rl", "mona"), min_length=1, description="which policies to optimise, by ppo"
+    )
+    rewards: Literal["checker", "model"] = Field(
+        "checker", description="what pays in ppo: the checker of answers or steps, or the ORM or PRM learnt from it"
+    )
+    slips: float = Field(
+        0.15, gt=0, lt=1, description="on the town: share of sums that the demonstrators get wrong by one or two"
+    )
+    seeds: PositiveInt = Field(1, description="times the whole is done, with demonstrations and draws of its own")
+
+    @model_validator(mode="after")
+    def _paid(self) -> Self:
+        missing = {"orm", "prm"} - set(self.scorers)
+        if self.rewards == "model" and missing:
+            raise PydanticCustomError("scorers", f"rewards = model needs {min(missing)} among the scorers")
+        return self
+
+
+CUT = r"\n+"
+ANSWER = r"(?:####|[Aa]nswer(?: is)?:?|\\boxed\{)\s*([^\n}]+)"
+"""Marks of a final answer in GSM8K, in plain words and in MATH."""
+
+
+class OwnLabels(StepLabels):
+    """Labels of a model's own responses."""
+
+    labels: Literal["soft", "hard", "people"] = Field(
+        "soft", description="soft or hard: from continuations; people: a sheet to fill in"
+    )
+    cut: str = Field(CUT, description="regular expression at which a response falls into steps")
+    answer: str = Field(ANSWER, description="regular expression with a group around the final answer")
+
+
+class OwnLearning(StepLearning):
+    """A process reward model from labelled chains."""
+
+    joint: str = Field("\n", description="what stands between two steps of a response")
+    implicit: bool = Field(False, description="learn the last label alone, the outcome's, by a language model")
+
+
+class OwnChoice(StepChoice):
+    """Best-of-n by a process reward model."""
+
+    cut: str = Field(CUT, description="regular expression at which a response falls into steps")
+    answer: str = Field(ANSWER, description="regular expression with a group around the final answer")
+    best_of: PositiveInt = Field(16, description="responses pooled a question")

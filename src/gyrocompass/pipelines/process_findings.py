@@ -1,0 +1,223 @@
+"""What process supervision did, in numbers with intervals and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..config import Recipe
+from ..maths import clusters, stats
+from ..maths.stats import Estimate
+from ..maths.steps import aggregate, earliest_error, error_f1, majority_of_n
+from ..protocols import Floats
+from ..records import Measurement
+
+ERRORS = ("answer_error", "trace_error")
+SHOWN = 6
+"""Chains of the report."""
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Reading(NamedTuple):
+    """One policy of one seed on the held-out questions: which answers and which traces are right, (P,)."""
+
+    seed: int
+    model: str
+    right: Floats
+    traced: Floats
+    questions: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, seed: int, model: str, rows: Rows) -> Reading:
+        right, traced = (np.array([row[name] for row in rows], dtype=np.float64) for name in ("right", "traced"))
+        return cls(seed, model, right, traced, np.array([row["question"] for row in rows]))
+
+    @property
+    def cases(self) -> Floats:
+        """Answer right or not, and whether its trace is, (P, 2): what rates are made of."""
+        return np.stack([self.right, self.right * self.traced], 1)
+
+    def estimate(self, metric: str) -> Estimate:
+        """The answer error, or the trace error among right answers, clustered by question."""
+        if metric == "answer_error":
+            return clusters.proportion(1 - self.right, self.questions)
+        of_right = self.right == 1
+        return clusters.proportion(1 - self.traced[of_right], self.questions[of_right])
+
+
+def answer_error(cases: Floats) -> float:
+    """From rows (right, right and traced), (N, 2)."""
+    return 1 - float(cases[:, 0].mean())
+
+
+def trace_error(cases: Floats) -> float:
+    """Among right answers. Raises ValueError if there are none."""
+    if not cases[:, 0].sum():
+        raise ValueError("no right answers, so no trace errors among them")
+    return 1 - float(cases[:, 1].sum() / cases[:, 0].sum())
+
+
+RATES: Mapping[str, Callable[[Floats], float]] = {"answer_error": answer_error, "trace_error": trace_error}
+
+
+class Pool(NamedTuple):
+    """Of one seed: for each way to choose and each size n, (right, right and traced) of the response chosen, (P, 2)."""
+
+    seed: int
+    sizes: list[int]
+    chosen: Mapping[str, list[Floats]]
+    found: Mapping[str, tuple[NDArray[np.int64], NDArray[np.int64]]]
+    """Of each step scorer: its earliest errors and the checker's, on every distinct response."""
+    prompts: NDArray[np.str_]
+    shown: Rows
+
+    @classmethod
+    def of(cls, seed: int, rows: Rows, questions: int, recipe: Recipe) -> Pool:
+        by, most = recipe.process.aggregate, recipe.evaluation.best_of
+        sizes = [2**power for power in range(most.bit_length()) if 2**power <= most]
+        prompts = list(dict.fromkeys(row["prompt"] for row in rows))
+        pooled = [[row for row in rows if row["prompt"] == prompt for _ in range(row["count"])] for prompt in prompts]
+
+        def table(value: Callable[[Mapping[str, Any]], float]) -> Floats:
+            return np.array([[value(row) for row in pool] for pool in pooled], dtype=np.float64)
+
+        right, traced = table(lambda row: row["right"]), table(lambda row: row["right"] and row["traced"])
+        scorers = [name for name in rows[0]["scores"] if name != "checker"]
+        chosen = {}
+        for name in ("checker", *scorers):
+            scores = table(lambda row, name=name: aggregate(row["scores"][name], by))  # type: ignore[misc]
+            chosen[name] = [
+                np.stack([stats.best_of_n(scores, values, n) for values in (right, traced)], 1) for n in sizes
+            ]
+        codes = {answer: i for i, answer in enumerate(dict.fromkeys(row["answer"] for row in rows if row["answer"]))}
+        answers = table(lambda row: codes.get(row["answer"], -1)).astype(np.int64)
+        votes = [majority_of_n(answers, values, sizes, seed=recipe.seed) for values in (right, traced)]
+        chosen["majority"] = [np.stack(both, 1) for both in zip(*votes, strict=True)]
+        truth = np.array([earliest_error(row["scores"]["checker"]) for row in rows])
+        found = {
+            name: (np.array([earliest_error(row["scores"][name]) for row in rows]), truth)
+            for name in scorers
+            if name != "orm"
+        }
+        return cls(seed, sizes, chosen, found, np.array([row["prompt"] for row in rows]), _shown(rows))
+
+
+def _shown(rows: Rows) -> Rows:
+    """Responses to be read: for each earliest error, with a right answer and with a wrong one, the commonest."""
+    kinds: dict[tuple[int, bool], Mapping[str, Any]] = {}
+    for row in sorted(rows, key=lambda row: -row["count"]):
+        kinds.setdefault((earliest_error(row["scores"]["checker"]), row["right"]), row)
+    return list(kinds.values())[:SHOWN]
+
+
+def over_seeds(of_each: Sequence[Estimate], low: float = 0.0, high: float = 1.0) -> Estimate:
+    """The mean over seeds with Student's t over them, within [low, high]; of a single seed its own interval."""
+    if len(of_each) == 1:
+        one = of_each[0]
+        return one._replace(low=max(low, one.low), high=min(high, one.high))
+    found = stats.mean([one.value for one in of_each])
+    return found._replace(low=max(low, found.low), high=min(high, found.high))
+
+
+def content(recipe: Recipe, readings: Sequence[Reading], pools: Sequence[Pool]) -> dict[str, Any]:
+    """What process.json holds; docs/methods/process.md describes it."""
+    models = list(dict.fromkeys(one.model for one in readings))
+    of = {name: [one for one in readings if one.model == name] for name in models}
+    return {
+        "seeds": recipe.process.seeds,
+        "slips": recipe.process.slips,
+        "rewards": recipe.process.rewards,
+        "aggregate": recipe.process.aggregate,
+        "policies": [
+            {
+                "model": name,
+                "seeds": [{metric: one.estimate(metric)._asdict() for metric in ERRORS} for one in of[name]],
+                **{metric: over_seeds([one.estimate(metric) for one in of[name]])._asdict() for metric in ERRORS},
+            }
+            for name in models
+        ],
+        "differences": [_difference(of[name], of["outcome-rl"]) for name in models[1:] if name != "outcome-rl"]
+        if "outcome-rl" in of
+        else [],
+        "best_of": {"sizes": pools[0].sizes, "curves": [_curve(pools, name) for name in pools[0].chosen]},
+        "located": [_located(pools, name) for name in pools[0].found],
+        "shown": list(pools[0].shown),
+    }
+
+
+def _difference(ones: Sequence[Reading], others: Sequence[Reading]) -> dict[str, Any]:
+    """Each error of a policy minus that of outcome-RL, on the same questions, seed by seed."""
+    found = {}
+    for metric, rate in RATES.items():
+        of_each = [
+            clusters.bootstrap_difference(two.cases, one.cases, one.questions, rate)[0]
+            for one, two in zip(ones, others, strict=True)
+        ]
+        found[metric] = over_seeds(of_each, -1.0, 1.0)._asdict()
+    return {"model": ones[0].model, "over": others[0].model, **found}
+
+
+def _curve(pools: Sequence[Pool], name: str) -> dict[str, Any]:
+    """The errors of what a scorer chooses from n responses, n by n."""
+    points = []
+    for i, n in enumerate(pools[0].sizes):
+        found = {}
+        for metric, rate in RATES.items():
+            of_each = [
+                clusters.bootstrap(pool.chosen[name][i], np.arange(len(pool.chosen[name][i])), rate, resamples=400)
+                for pool in pools
+            ]
+            found[metric] = over_seeds(of_each)._asdict()
+        points.append({"n": n, **found})
+    return {"scorer": name, "points": points}
+
+
+def _located(pools: Sequence[Pool], name: str) -> dict[str, Any]:
+    """How well a step scorer finds the earliest error, on the distinct responses of the pools."""
+    of_each = [error_f1(*pool.found[name], pool.prompts) for pool in pools]
+    return {"scorer": name, "error_f1": over_seeds(of_each)._asdict()}
+
+
+def measurements(found: Mapping[str, Any]) -> list[Measurement]:
+    """Rows of evals.json: policies, whole and by seed; what best-of-n chooses at most; step scorers."""
+    rows = []
+    for policy in found["policies"]:
+        for metric in ERRORS:
+            rows.append(Measurement(policy["model"], "intent", metric, **policy[metric]))
+            rows += [
+                Measurement(policy["model"], "intent", metric, **one[metric], slice=f"seed-{i}")
+                for i, one in enumerate(policy["seeds"])
+            ]
+    last = found["best_of"]["sizes"][-1]
+    for curve in found["best_of"]["curves"]:
+        point = curve["points"][-1]
+        rows += [
+            Measurement(f"best-of-{last}", "intent", metric, **point[metric], slice=curve["scorer"])
+            for metric in ERRORS
+        ]
+    rows += [Measurement(one["scorer"], "intent", "error_f1", **one["error_f1"]) for one in found["located"]]
+    return rows
+
+
+def sentences(found: Mapping[str, Any]) -> list[str]:
+    """The claim first, as far as the intervals carry it; then what each policy and each scorer does."""
+    said = []
+    for one in found["differences"]:
+        trace, answer = Estimate(**one["trace_error"]), Estimate(**one["answer_error"])
+        how = "lower" if trace.high < 0 else "higher" if trace.low > 0 else None
+        first = f"Trace error among right answers is {how} under" if how else "Trace error can't be told apart between"
+        link = "than under" if how else "and"
+        said.append(
+            f"{first} {one['model']} {link} {one['over']}: the difference is {trace}; in answer error it is {answer}."
+        )
+    for policy in found["policies"]:
+        answer, trace = (Estimate(**policy[metric]) for metric in ERRORS)
+        said.append(f"{policy['model']}: answer error {answer}, trace error {trace}.")
+    ends = [
+        f"{curve['scorer']} {Estimate(**curve['points'][-1]['answer_error'])}" for curve in found["best_of"]["curves"]
+    ]
+    said.append(f"Answer error of the best of {found['best_of']['sizes'][-1]}: {'; '.join(ends)}.")
+    return said

@@ -1,0 +1,105 @@
+"""The stages of process supervision: responses, labels of their steps, and the models that learn these."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from .. import data
+from ..config import Compute, Reward, Sampling, StepLearning
+from ..feedback.steps import Cutting, Right, rollout_labels
+from ..learn.loop import train
+from ..learn.process import ImplicitRewardModelling, ProcessRewardModelling
+from ..models.batching import seed_of
+from ..models.loading import load
+from ..models.policy import LocalPolicy, with_room
+from ..models.steps import encode_steps
+from ..records import Example, Record, Steps
+from ..run import Run
+from .stages import load_policy, save, tell
+
+BLOCK = 128
+"""Questions whose responses are sampled, or continued, between two writes: what a kill may cost."""
+
+
+def sampled_chains(
+    run: Run, policy: Path, questions: Sequence[Example], n: int, sampling: Sampling, compute: Compute, *,
+    name: str = "chains",
+) -> list[Example]:  # fmt: skip
+    """n responses to each question, as examples. Questions that leave no room for a response are left out."""
+    file = run.stage_folder(name) / "chains.jsonl"
+    if not run.stage_done(name):
+        with run.stage(name) as folder:
+            local = LocalPolicy(load(str(policy), compute), sampling)
+            kept, notes = with_room(local.network, [one.prompt for one in questions], sampling)
+            tell(run, notes)
+            asked = [questions[i] for i in kept]
+            with run.progress(name, len(asked)) as tick:
+                for start in range(0, len(asked), BLOCK):
+                    block, part = asked[start : start + BLOCK], folder / "blocks" / f"{start:06d}.jsonl"
+                    if not part.exists():
+                        drawn = local.sample([q.prompt for q in block], n, seed=seed_of(run.seed, name, start))
+                        both = zip(block, drawn, strict=True)
+                        data.write([replace(q, response=text) for q, texts in both for text in texts], part)
+                    tick(start + len(block))
+            data.write(_blocks(folder), file)
+    return data.read_examples(file)[0]
+
+
+def rollout_steps(
+    run: Run, policy: Path, chains: Sequence[Example], cutting: Cutting, right: Right, n: int, sampling: Sampling,
+    compute: Compute, *, name: str = "rollouts",
+) -> list[Steps]:  # fmt: skip
+    """Soft Monte-Carlo labels of the chains' steps by n continuations from each; blocks on disk are kept."""
+    file = run.stage_folder(name) / "steps.jsonl"
+    if not run.stage_done(name):
+        with run.stage(name) as folder, run.progress(name, len(chains)) as tick:
+            local = LocalPolicy(load(str(policy), compute), sampling)
+            for start in range(0, len(chains), 4 * BLOCK):
+                block, part = chains[start : start + 4 * BLOCK], folder / "blocks" / f"{start:06d}.jsonl"
+                if not part.exists():
+                    seed = seed_of(run.seed, name, start)
+                    data.write(rollout_labels(local, block, cutting, right, n, seed), part)
+                tick(start + len(block))
+            data.write(_blocks(folder), file)
+    return data.read_steps(file)[0]
+
+
+def _blocks(folder: Path) -> list[Record]:
+    return [record for part in sorted((folder / "blocks").glob("*.jsonl")) for record in data.read(part)[0]]
+
+
+def process_reward(
+    run: Run, base: str, chains: Sequence[Steps], joint: str, learning: StepLearning, config: Reward,
+    compute: Compute, *, name: str = "prm",
+) -> Path:  # fmt: skip
+    """Trains a process reward model from `base` on labelled chains; returns its folder."""
+    model = run.stage_folder(name) / "model"
+    if not run.stage_done(name):
+        with run.stage(name):
+            seed = seed_of(run.seed, name, "adapters")
+            network = load(base, compute, scalar=True, trainable=True, seed=seed)
+            rows, _, notes = encode_steps(network, chains, joint, learning.until_error)
+            tell(run, network.notes + notes)
+            train(ProcessRewardModelling(network, rows, config, run.seed), config, run, name)
+            save(run, network, model, name, base, config)
+    return model
+
+
+def implicit_reward(
+    run: Run, base: str, chains: Sequence[Steps], joint: str, learning: StepLearning, config: Reward,
+    compute: Compute, *, name: str = "implicit",
+) -> Path:  # fmt: skip
+    """Trains a language model on the chains' outcomes, whose steps then score themselves against `base`."""
+    model = run.stage_folder(name) / "model"
+    if not run.stage_done(name):
+        with run.stage(name):
+            policy, reference = load_policy(base, compute, run.seed)
+            rows, _, notes = encode_steps(policy, chains, joint, until_error=False)
+            tell(run, policy.notes + notes)
+            learner = ImplicitRewardModelling(policy, reference, rows, config, learning.beta, run.seed)
+            train(learner, config, run, name)
+            policy.core.config.implicit_beta = learning.beta
+            save(run, policy, model, name, base, config)
+    return model
