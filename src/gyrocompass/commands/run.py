@@ -52,10 +52,12 @@ def _go(resolved: Recipe, opened: Run) -> None:
     from ..pipelines.grids import grids
     from ..pipelines.hacking import hacking
     from ..pipelines.rlhf import rlhf
+    from ..pipelines.weak_to_strong import weak_to_strong
     from ..report import write
 
     roads = {
         "rlhf": rlhf, "cai": cai, "frontier": frontier, "hacking": hacking, "emergence": emergence, "grids": grids,
+        "weak_to_strong": weak_to_strong,
     }  # fmt: skip
     with opened.guard():
         roads[resolved.pipeline](resolved, opened)

@@ -21,7 +21,7 @@ from .stages import (
     Reward,
     Sampling,
 )
-from .studies import CAI, Emergence, Frontier, Grids, Hacking
+from .studies import CAI, Emergence, Frontier, Grids, Hacking, WeakToStrong
 
 __all__ = [
     "CAI",
@@ -43,13 +43,14 @@ __all__ = [
     "Recipe",
     "Reward",
     "Sampling",
+    "WeakToStrong",
 ]
 
 
 class Recipe(Config):
     """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
 
-    pipeline: Literal["rlhf", "cai", "frontier", "hacking", "emergence", "grids"] = Field(
+    pipeline: Literal["rlhf", "cai", "frontier", "hacking", "emergence", "grids", "weak_to_strong"] = Field(
         "rlhf", description="which road to take"
     )
     model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
@@ -73,5 +74,6 @@ class Recipe(Config):
     hacking: Hacking = Hacking()
     emergence: Emergence = Emergence()
     grids: Grids = Grids()
+    weak_to_strong: WeakToStrong = WeakToStrong()
     probing: Probing = Probing()
     evaluation: Evaluation = Evaluation()
