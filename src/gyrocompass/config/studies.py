@@ -134,6 +134,9 @@ class WeakToStrong(Optimisation):
     labels: Literal["soft", "hard"] = Field("soft", description="weak labels are probabilities, or yes and no")
     confidence_weight: float = Field(0.5, ge=0, le=1, description="final weight of the student's own opinion")
     confidence_warmup: float = Field(0.2, ge=0, lt=1, description="share of the steps over which that weight rises")
+    weak_learning_rate: PositiveFloat | None = Field(
+        None, description="peak learning rate of the supervisor and the models between; default: learning_rate"
+    )
     seeds: PositiveInt = Field(3, description="times that everything is trained, each on another split of the cases")
     cases: PositiveInt = Field(4000, description="labelled cases of the town: a half for the supervisor to learn from")
     test_fraction: float = Field(0.2, gt=0, lt=1, description="share of the questions that all models are measured on")

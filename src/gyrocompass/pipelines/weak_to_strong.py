@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import expit
 
 from .. import data
-from ..config import Recipe
+from ..config import Recipe, WeakToStrong
 from ..files import read_jsonl, write_json, write_jsonl
 from ..learn.loop import train
 from ..learn.weak_to_strong import WeakSupervision
@@ -57,9 +57,13 @@ class Round:
     material: Material
     seed: int
 
+    @property
+    def settings(self) -> WeakToStrong:
+        return self.recipe.weak_to_strong
+
     def outcome(self) -> Outcome:
         """What every model, and every control's supervisor, says of the test cases."""
-        settings, material = self.recipe.weak_to_strong, self.material
+        settings, material = self.settings, self.material
         own, transfer = split(material.train, 0.5, seed_of(self.seed, "halves"))
         truth = gold(transfer)
         said: dict[str, Floats] = {}
@@ -89,9 +93,9 @@ class Round:
         self, name: str, base: str, cases: Sequence[Case], labels: Floats, transfer: Sequence[Case]
     ) -> tuple[Floats, Floats]:
         """A model that learns to label: what it says of the test cases, and its labels for the next to learn from."""
-        verdicts = self.verdicts(name, base, cases, labels, label=transfer)
+        verdicts = self.verdicts(name, base, cases, labels, rate=self.settings.weak_learning_rate, label=transfer)
         said = self._read(name, "transfer")
-        return verdicts, said if self.recipe.weak_to_strong.labels == "soft" else np.round(said)
+        return verdicts, said if self.settings.labels == "soft" else np.round(said)
 
     def planted(self, control: str, rate: float, transfer: Sequence[Case]) -> tuple[Floats, Floats]:
         """Gold labels made wrong at this rate, anywhere or on whole kinds: to learn from, and of the test cases."""
@@ -114,13 +118,15 @@ class Round:
         labels: Floats,
         *,
         confident: bool = False,
+        rate: float | None = None,
         label: Sequence[Case] = (),
     ) -> Floats:
         """Trains `base` on labelled cases; the probabilities of a yes that it then gives the test cases.
 
         Those of the cases to `label` it writes beside them. The models of the first seed are kept.
         """
-        stage, run, config = self._stage(name), self.run, self.recipe.weak_to_strong
+        stage, run, settings = self._stage(name), self.run, self.settings
+        config = settings.model_copy(update={"learning_rate": rate or settings.learning_rate})
         if not run.stage_done(stage):
             with run.stage(stage) as folder:
                 seed = seed_of(self.seed, stage, "adapters")
@@ -132,7 +138,8 @@ class Round:
                     WeakSupervision(network, rows, labels, config, self.seed, confident=confident), config, run, stage
                 )
                 for place, some in (("test", self.material.test), ("transfer", label)):
-                    write_jsonl(folder / f"{place}.jsonl", [{"p_yes": p} for p in _probabilities(network, some)])
+                    if some:
+                        write_jsonl(folder / f"{place}.jsonl", [{"p_yes": p} for p in _probabilities(network, some)])
                 if self.seed == self.recipe.seed:
                     save(run, network, folder / "model", stage, base, config)
         return self._read(name, "test")
