@@ -33,6 +33,10 @@ COMMANDS = {
         "gyrocompass.commands.constitution:constitution",
         "Check or read the principles of Constitutional AI.",
     ),
+    "weak-to-strong": (
+        "gyrocompass.commands.weak_to_strong:weak_to_strong",
+        "Train a model on a weaker one's labels: how much of the gap to gold does it recover?",
+    ),
     "report": ("gyrocompass.commands.run:report", "Write report.html of run folders anew."),
     "settings": ("gyrocompass.commands.run:settings", "Print every setting with its default and meaning."),
     "eval": ("gyrocompass.commands.evaluate:evaluate", "Measure the five properties of models, side by side."),
