@@ -57,8 +57,8 @@ def spread(values: Floats, questions: ArrayLike) -> Spread:
     if groups < 2:
         raise ValueError("one question shows no spread from question to question")
     pulls = (values - values.mean(axis=(1, 2), keepdims=True)) / (values.shape[1] * values.shape[2])
-    by_question = np.stack([np.bincount(codes, row, groups) for row in pulls.sum(axis=1)])
-    levels = [by_question] if values.shape[1] == 1 else [by_question, pulls.sum(axis=2)]
+    by_question: Floats = np.stack([np.bincount(codes, row, groups) for row in pulls.sum(axis=1)])
+    levels: list[Floats] = [by_question] if values.shape[1] == 1 else [by_question, pulls.sum(axis=2)]
     parts = tuple(_covariance(sums) for sums in levels)
     return Spread(parts, tuple(sums.shape[1] - 1 for sums in levels), groups)
 

@@ -24,6 +24,10 @@ def performance_gap_recovered(
     if not w.shape == s.shape == c.shape:
         raise ValueError(f"performances on different cases: {w.shape}, {s.shape} and {c.shape}")
     gap = crossed.mean(c - w, questions, level)
+    untold = ValueError(f"the ceiling can't be told from the supervisor: the gap between them is {gap}")
     if not gap.low > 0:
-        raise ValueError(f"the ceiling can't be told from the supervisor: the gap between them is {gap}")
-    return crossed.ratio(s - w, c - w, questions, level)
+        raise untold
+    try:
+        return crossed.ratio(s - w, c - w, questions, level)
+    except ValueError:
+        raise untold from None

@@ -24,8 +24,8 @@ TITLES = {
     "naive": "naive training",
     "confidence": "the confidence loss",
     "bootstrap": "bootstrapping",
-    "iid": "errors anywhere",
-    "slice": "errors on whole kinds",
+    "iid": "gold labels wrong anywhere",
+    "slice": "gold labels wrong on whole kinds",
 }
 SHOWN = 12
 """Cases shown of those on which the first seed's supervisor is wrong."""
@@ -147,37 +147,33 @@ class Study:
         ]
 
     def sentences(self) -> list[str]:
-        """The gap recovered first, then what each method adds, then whose errors are repeated."""
-        return [self._verdict(), *map(self._recovered, self.students[1:]), self._imitation()]
-
-    def _verdict(self) -> str:
-        first = self.students[0]
+        """The gap recovered first, then by the other methods and controls, then whose errors are repeated."""
+        first, *others = self.students
         said = (
             f"Taught by a weaker model that is right on {self.accuracy(WEAK)} of cases, the student is right on "
-            f"{self.accuracy(first)} with {TITLES[first]}; with gold labels on {self.accuracy(CEILING)}"
+            f"{self.accuracy(first)} with {TITLES[first]}; taught by gold, on {self.accuracy(CEILING)}"
         )
-        return f"{said}. {self._recovered(first)}"
+        return [f"{said}. {self._recovered(first)}", *map(self._recovered, others), self._repetition()]
 
     def _recovered(self, student: str) -> str:
-        title = TITLES[student]
         try:
             found = self.pgr(student)
         except ValueError as error:
-            return f"{title.capitalize()}: the gap recovered isn't measured, for {error}."
-        verdict = (
-            "above its supervisor" if found.low > 0 else "below" if found.high < 0 else "no better than it for certain"
+            return f"With {TITLES[student]}, the gap recovered isn't measured: {error}."
+        tail = (
+            "" if found.low > 0 else ": below its supervisor" if found.high < 0 else ", which can't be told from none"
         )
-        return f"{title.capitalize()} recovers {found} of the gap: {verdict}."
+        return f"With {TITLES[student]} it recovers {found} of the gap{tail}."
 
-    def _imitation(self) -> str:
-        told = []
-        for student in self.students:
-            found = known(partial(self.repeated, student, student))
-            if found:
-                told.append(f"{TITLES[student]} {found}")
+    def _repetition(self) -> str:
+        told = [
+            f"with {TITLES[student]} {found}"
+            for student in self.students
+            if (found := known(partial(self.repeated, student, student)))
+        ]
         ceiling = known(partial(self.repeated, self.students[0], CEILING))
-        students = "; ".join(told)
-        return f"Of their supervisors' errors students repeat: {students}; the ceiling of the weak model's: {ceiling}."
+        beside = f" The ceiling makes {ceiling} of the weak model's errors." if ceiling else ""
+        return f"Of its supervisor's errors the student repeats: {'; '.join(told)}.{beside}"
 
 
 def known(measure: Callable[[], Estimate]) -> Estimate | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,10 +66,10 @@ def open_material(recipe: Recipe, run: Run) -> Material:
             )
         train, test = split(cases, settings.test_fraction, seed_of(recipe.seed, "test"))
         return Material(settings.weak, settings.between, recipe.model, train, test)
-    draw = preferred if settings.readout == "likelihood" else labelled
-    train = draw(settings.cases, seed_of(recipe.seed, "cases"))
-    test = draw(TEST_CASES, seed_of(recipe.seed, "test"), "heldout")
-    return Material(*_models(recipe, run), list(train), list(test))
+    draw: Callable[..., Sequence[Case]] = preferred if settings.readout == "likelihood" else labelled
+    drawn = draw(settings.cases, seed_of(recipe.seed, "cases"))
+    heldout = draw(TEST_CASES, seed_of(recipe.seed, "test"), "heldout")
+    return Material(*_models(recipe, run), list(drawn), list(heldout))
 
 
 def _models(recipe: Recipe, run: Run) -> tuple[str, tuple[str, ...], str]:

@@ -23,6 +23,7 @@ from .grids import Grids
 from .hacking import Hacking
 from .notation import Estimate
 from .spectrum import Spectrum
+from .weak_to_strong import WeakToStrong
 
 Row = Mapping[str, Any]
 FILES = ("run.json", "metrics.jsonl", "evals.json", "spectrum.json", "audits.json")
@@ -125,6 +126,7 @@ class RunData:
     emergence: Emergence | None = None
     grids: Grids | None = None
     constitution: Constitution | None = None
+    weak_to_strong: WeakToStrong | None = None
     audits: tuple[Finding, ...] = ()
 
     def of_frontier(self, row: Measurement) -> bool:
@@ -214,6 +216,7 @@ def read(folder: Path) -> RunData:
         "emergence": _emergence(folder / "emergence.json"),
         "grids": _grids(folder / "grids.json"),
         "constitution": _constitution(folder / "constitution.json"),
+        "weak_to_strong": _weak_to_strong(folder / "weak_to_strong.json"),
         "audits": _audits(folder / "audits.json"),
     }
     run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, path)
@@ -270,6 +273,11 @@ def _grids(path: Path) -> Grids | None:
 
 def _constitution(path: Path) -> Constitution | None:
     found: Constitution | None = _checked(Constitution, read_json(path), path) if path.exists() else None
+    return found
+
+
+def _weak_to_strong(path: Path) -> WeakToStrong | None:
+    found: WeakToStrong | None = _checked(WeakToStrong, read_json(path), path) if path.exists() else None
     return found
 
 

@@ -20,6 +20,7 @@ from .section import Section
 from .spectrum import spectrum
 from .training import training
 from .transcripts import transcripts
+from .weak_to_strong import weak_to_strong
 
 Page = Callable[[RunData], Section | None]
 
@@ -29,6 +30,7 @@ PAGES: tuple[Page, ...] = (
     hacking,
     emergence,
     grids,
+    weak_to_strong,
     audits,
     models,
     spectrum,
