@@ -147,27 +147,30 @@ class Study:
         ]
 
     def sentences(self) -> list[str]:
-        """The gap recovered first, then by the other methods and controls, then whose errors are repeated."""
+        """The gap recovered first, what it is a gap between, the other students, then whose errors are repeated."""
         first, *others = self.students
-        said = (
-            f"Taught by a weaker model that is right on {self.accuracy(WEAK)} of cases, the student is right on "
-            f"{self.accuracy(first)} with {TITLES[first]}; taught by gold, on {self.accuracy(CEILING)}"
+        accuracies = (
+            f"The weaker model is right on {self.accuracy(WEAK)} of cases; the student on {self.accuracy(first)}, "
+            f"and taught by gold on {self.accuracy(CEILING)}."
         )
-        return [f"{said}. {self._recovered(first)}", *map(self._recovered, others), self._repetition()]
+        return [self._recovered(first), accuracies, *map(self._recovered, others), self._repetition()]
 
     def _recovered(self, student: str) -> str:
+        who = f"Taught by a weaker model with {TITLES[student]}"
+        if self.supervisor_of(student) != WEAK:
+            who = f"Taught by {TITLES[student]}"
         try:
             found = self.pgr(student)
         except ValueError as error:
-            return f"With {TITLES[student]}, the gap recovered isn't measured: {error}."
+            return f"{who}, what the student recovers isn't measured: {error}."
         tail = (
             "" if found.low > 0 else ": below its supervisor" if found.high < 0 else ", which can't be told from none"
         )
-        return f"With {TITLES[student]} it recovers {found} of the gap{tail}."
+        return f"{who}, the student recovers {found} of the gap to gold labels{tail}."
 
     def _repetition(self) -> str:
         told = [
-            f"with {TITLES[student]} {found}"
+            f"{found} with {TITLES[student]}"
             for student in self.students
             if (found := known(partial(self.repeated, student, student)))
         ]
