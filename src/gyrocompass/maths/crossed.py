@@ -76,7 +76,7 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike, questions: ArrayLike, le
     """mean(numerator) / mean(denominator), both (seeds, cases), with Fieller's interval.
 
     The interval holds each r for which mean(numerator) - r mean(denominator) can't be told from 0. It is bounded just
-    where the denominator can be told from 0; elsewhere the ratio is no number.
+    where the denominator can be told from 0; elsewhere the ratio is no number. t is the larger of those of both.
     Source: Fieller 1954. Raises ValueError if the denominator can't be told from 0, and as `spread` does.
     """
     both = np.stack([_seeds_by_cases(numerator), _seeds_by_cases(denominator)])

@@ -64,6 +64,10 @@ def open_material(recipe: Recipe, run: Run) -> Material:
             raise InputError(
                 f"{recipe.data}: single responses have no likelier one; set readout to head, or bring pairs"
             )
+        if (n := len(set(map(question_of, cases)))) < MIN_QUESTIONS:
+            raise InputError(
+                f"{recipe.data}: {n} questions are too few to split in three; bring {MIN_QUESTIONS} or more"
+            )
         train, test = split(cases, settings.test_fraction, seed_of(recipe.seed, "test"))
         return Material(settings.weak, settings.between, recipe.model, train, test)
     draw: Callable[..., Sequence[Case]] = preferred if settings.readout == "likelihood" else labelled
@@ -109,10 +113,8 @@ def _usable(case: Case) -> bool:
 
 
 def split(cases: Sequence[Case], fraction: float, seed: int) -> tuple[list[Case], list[Case]]:
-    """The cases without, and those with, a share of the questions. Raises InputError if questions are too few."""
+    """The cases without, and those with, a share of the questions."""
     names = list(dict.fromkeys(map(question_of, cases)))
-    if len(names) < MIN_QUESTIONS:
-        raise InputError(f"{len(names)} questions are too few to split in three; bring at least {MIN_QUESTIONS}")
     order = shuffled(len(names), seed)
     taken = {names[i] for i in order[: math.ceil(fraction * len(names))]}
     rest = [case for case in cases if question_of(case) not in taken]

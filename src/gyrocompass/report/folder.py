@@ -216,7 +216,7 @@ def read(folder: Path) -> RunData:
         "emergence": _emergence(folder / "emergence.json"),
         "grids": _grids(folder / "grids.json"),
         "constitution": _constitution(folder / "constitution.json"),
-        "weak_to_strong": _weak_to_strong(folder / "weak_to_strong.json"),
+        "weak_to_strong": _part(WeakToStrong, folder / "weak_to_strong.json"),
         "audits": _audits(folder / "audits.json"),
     }
     run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, path)
@@ -276,9 +276,8 @@ def _constitution(path: Path) -> Constitution | None:
     return found
 
 
-def _weak_to_strong(path: Path) -> WeakToStrong | None:
-    found: WeakToStrong | None = _checked(WeakToStrong, read_json(path), path) if path.exists() else None
-    return found
+def _part(kind: Any, path: Path) -> Any:
+    return _checked(kind, read_json(path), path) if path.exists() else None
 
 
 def _within(folder: Path, name: str) -> Path:
