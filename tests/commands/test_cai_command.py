@@ -1,7 +1,13 @@
 """`gyro cai` on a model of one's own, and what it says before it begins."""
 
+import contextlib
 import json
 import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -14,7 +20,7 @@ name: own
 template: "{conversation} A: {first} B: {second} {question}"
 answers: [A, B]
 principles:
-  - {id: kind, critique: Unkind?, revision: Be kind., comparison: Which is kinder?}
+  - {id: kind, critique: "Unkind?", revision: Be kind., comparison: "Which is kinder?"}
 """
 SMALL = ["--max-new-tokens", 8, "--precision", "fp32", "--device", "cpu", "--chains", 10, "--json"]
 SETTINGS = ["ppo.steps=1", "ppo.batch_size=8", "ppo.minibatches=1", "evaluation.prompts=8", "evaluation.probes=1",
@@ -128,3 +134,73 @@ def test_what_can_t_be_used_is_one_line(checkpoint, files, gyro, tmp_path, more,
     assert code == 2
     assert re.search(says, err)
     assert len(err.strip().splitlines()) == 1
+
+
+SERVER = Path(__file__).parents[1] / "models" / "mortal_server.py"
+WITHOUT_END = 10**6
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def listening(port):
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextlib.contextmanager
+def judge_served(port, log, limit=WITHOUT_END):
+    """The name of a judge behind a server of its own, which dies once it has given so many answers."""
+    with subprocess.Popen([sys.executable, str(SERVER), str(port), str(log), str(limit)]) as process:
+        try:
+            end = time.monotonic() + 60
+            while not listening(port):
+                assert process.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}/v1#toy"
+        finally:
+            process.terminate()
+
+
+def labels_of(out):
+    return read_jsonl(next(out.glob("stages/*-feedback/preferences.jsonl")))
+
+
+PATIENT = ["--votes", 2, "--concurrency", 1, "--retries", 1, "--backoff-seconds", 0.01, "--learn", "dpo"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(checkpoint, files, tmp_path_factory):
+    """A port, the command that has a server there judge, and the folder and requests of a run in which that lived."""
+    folder, port = tmp_path_factory.mktemp("undisturbed"), free_port()
+    with judge_served(port, folder / "log") as judge:
+        line = [*command(checkpoint, files, *PATIENT, "--judge", judge), "--out"]
+        main([*line, str(folder / "run")])
+    return port, line, folder / "run", (folder / "log").read_text().splitlines()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fraction", [0.2, 0.6], ids=["in labelling", "while the judge is measured"])
+def test_after_the_judge_s_server_died_nothing_is_asked_twice_and_nothing_is_lost(
+    undisturbed, gyro, tmp_path, fraction
+):
+    port, line, whole, asked = undisturbed
+    out, first, second = (tmp_path / name for name in ("run", "first", "second"))
+    limit = round(fraction * len(asked))
+    with judge_served(port, first, limit):
+        code, _, err = gyro(*line, out)
+    assert code == 2
+    assert "are kept, and the same command goes on from there" in err
+    assert len(err.splitlines()) == 1
+    assert len(first.read_text().splitlines()) == limit
+    with judge_served(port, second):
+        assert gyro(*line, out)[0] == 0
+    again = first.read_text().splitlines() + second.read_text().splitlines()
+    assert len(again) == len(set(again))
+    assert sorted(again) == sorted(asked)
+    assert labels_of(out) == labels_of(whole)
+    assert read_json(out / "evals.json") == read_json(whole / "evals.json")

@@ -38,6 +38,15 @@ def test_check_says_what_a_constitution_holds(gyro, file):
     assert (len(told["lacks"]), len(told["warnings"])) == (1, 1)
 
 
+def test_check_says_how_a_constitution_with_verdicts_judges(gyro, file):
+    file.write_text(GOOD.replace("principles:", 'verdicts: {fault: "yes", fine: "no"}\nprinciples:'))
+    _, out, _ = gyro("constitution", "check", file)
+    assert "judges each response on its own: 'yes' begins a fault, 'no' none" in out
+    assert "lack:" not in out
+    _, out, _ = gyro("constitution", "check", file, "--json")
+    assert json.loads(out)["verdicts"] == {"fault": "yes", "fine": "no"}
+
+
 def test_check_names_the_line_at_fault(gyro, file):
     file.write_text(GOOD.replace("    revision: make it kind\n", ""))
     code, out, error = gyro("constitution", "check", file)

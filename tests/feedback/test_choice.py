@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gyrocompass.config import Access, Sampling
 from gyrocompass.errors import InputError, Unsupported
-from gyrocompass.feedback.choice import ALONE, bare, chosen, share_of_first
+from gyrocompass.feedback.choice import ALONE, bare, begun, chosen, share_of_first
 from gyrocompass.models.endpoint import open_endpoint
 from gyrocompass.models.likeliest import Token
 from gyrocompass.models.policy import LocalPolicy
@@ -120,6 +120,23 @@ def test_votes_are_the_share_of_readable_replies():
     np.testing.assert_allclose(found.p_first, [2 / 3, NAN])
 
 
+def test_an_opening_is_read_whatever_comes_after_it(tiny):
+    policy = LocalPolicy(tiny(), Sampling())
+    found = begun(policy, [user("Is it kind?")], ("yes", "no"))
+    yes, no = policy.opening_logprobs([Example(user("Is it kind?"), text) for text in ("yes", "no")])
+    assert found.by == "log-probabilities"
+    assert found.p_first[0] == pytest.approx(math.exp(yes) / (math.exp(yes) + math.exp(no)), abs=1e-5)
+
+
+def test_votes_on_an_opening_by_hand():
+    """Of `Yes, it is`, `**yes**`, `No.` and `Nobody knows` three can be read, in whole words: 2 / 3."""
+    replies = "Yes, it is", "**yes**", "No.", "Nobody knows"
+    policy = Voting(lambda question, i: replies[i] if "?" in question else "hm")
+    found = begun(policy, [user("is it?"), user("is it")], ("yes", "no"), votes=4)
+    assert found.by == "votes"
+    np.testing.assert_allclose(found.p_first, [2 / 3, NAN])
+
+
 def test_no_questions_cost_nothing_and_no_votes_are_refused():
     assert chosen(Voting(None), [], LETTERS).p_first.shape == (0,)
     with pytest.raises(InputError, match="at least one"):
@@ -150,6 +167,13 @@ def test_a_server_that_tells_likeliest_tokens_is_read_by_them(serve):
     assert found.by == "likeliest tokens"
     np.testing.assert_allclose(found.p_first, [0.8 / 0.9, 0.3 / 0.9])
     assert server.requests == 2
+
+
+def test_an_opening_is_read_from_likeliest_tokens_too(serve):
+    server, policy = serve(tokens=lambda question: [("Yes", {"Yes": math.log(0.6), "No": math.log(0.2)}), (",", {})])
+    found = begun(policy, [user("Is it kind?")], ("yes", "no"))
+    assert (found.by, server.requests) == ("likeliest tokens", 1)
+    np.testing.assert_allclose(found.p_first, [0.75])
 
 
 @pytest.mark.parametrize("refuses", [frozenset(), frozenset({"top_logprobs"}), frozenset({"logprobs"})])

@@ -12,9 +12,10 @@ from scipy.special import expit
 from gyrocompass.config import Sampling
 from gyrocompass.errors import InputError, Unsupported
 from gyrocompass.feedback.choice import ALONE
-from gyrocompass.feedback.constitution import Constitution, Principle
+from gyrocompass.feedback.constitution import Constitution, Principle, Verdicts
 from gyrocompass.feedback.judge import Verdict, position_bias
-from gyrocompass.feedback.principle_judge import THINK, PrincipleJudge, Ruling, clamped, hard, notes, soft
+from gyrocompass.feedback.principle_judge import THINK, PrincipleJudge, less_at_fault
+from gyrocompass.feedback.rulings import Alone, Ruling, clamped, hard, notes, soft
 from gyrocompass.models.policy import LocalPolicy
 from gyrocompass.protocols import Judge, Pair
 from gyrocompass.records import Message, user
@@ -98,7 +99,7 @@ def test_a_judge_that_goes_by_place_says_nothing_and_is_found():
     assert judge.preferences(PAIRS, rulings) == []
     told = notes(rulings)
     assert len(told) == 2
-    assert "12 of 12 pairs the two orders cancel out" in told[0]
+    assert "12 of 12 pairs neither response comes out ahead" in told[0]
     assert "prefers the first place" in told[1]
 
 
@@ -276,3 +277,94 @@ def test_every_label_is_a_record_with_its_principle():
     thought = PrincipleJudge(Telling(), CONSTITUTION, reasoning=True)
     (record,) = thought.preferences(PAIRS[:1], thought.judged(PAIRS[:1]))
     assert record.meta["reasoning"] == ["I thought of it."] * 2
+
+
+SINGLY = Constitution("singly", (KINDER, CRITIC), system="Be strict.", verdicts=Verdicts("yes", "no"))
+
+
+@dataclass
+class Finding:
+    """A critic whose log-odds of a fault are the number of bad words in the response in question."""
+
+    asked: list = field(default_factory=list)
+
+    def sample(self, prompts, n=1, *, seed=0):
+        return [["Yes, it is unkind." if "bad" in p[-2].content else "no, nothing"] * (n - 1) + ["hm"] for p in prompts]
+
+    def opening_logprobs(self, examples):
+        self.asked += [example.prompt for example in examples]
+        bad = np.array([example.prompt[-2].content.count("bad") for example in examples])
+        sign = np.array([1 if example.response == "yes" else -1 for example in examples])
+        return np.log(expit(sign * bad)) - 5.0
+
+    def logprobs(self, examples):
+        raise Unsupported("whole critiques aren't scored")
+
+
+def test_each_response_is_criticised_on_its_own_by_hand():
+    """Log-odds of a fault 1 and 3: 0.731059, 0.952574; p_first = (1 + 0.952574 - 0.731059) / 2 = 0.610758."""
+    policy = Finding()
+    judge = PrincipleJudge(policy, SINGLY)
+    (ruling,) = judge.judged([Pair(user("q"), "bad", "bad bad bad")])
+    assert ruling.alone == pytest.approx((0.731059, 0.952574), abs=1e-6)
+    assert ruling.p_first == pytest.approx(0.610758, abs=1e-6)
+    assert (ruling.principle, ruling.by) == ("critic", "log-probabilities")
+    assert policy.asked[0] == (
+        Message("system", "Be strict."), *user("q"), Message("assistant", "bad"), *user("What is unkind?")
+    )  # fmt: skip
+    (record,) = judge.preferences([Pair(user("q"), "bad", "bad bad bad")], [ruling])
+    assert record.meta == {"principle": "critic", "first": ruling.alone.first, "second": ruling.alone.second,
+                           "by": "log-probabilities"}  # fmt: skip
+    assert record.p_first == ruling.p_first
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), min_size=1))
+def test_alone_no_response_has_a_place(counts):
+    pairs = [Pair(user("q"), "x" + "bad" * one, "y" + "bad" * other) for one, other in counts]
+    judge = PrincipleJudge(Finding(), SINGLY)
+    rulings = judge.judged(pairs)
+    np.testing.assert_allclose(judge(swapped(pairs)), 1 - judge.labels(rulings), atol=1e-12)
+    odds = np.array([other - one for one, other in counts])
+    np.testing.assert_array_equal(np.sign(judge.labels(rulings) - 0.5)[odds != 0], np.sign(odds)[odds != 0])
+    assert all(ruling.verdict.forward == ruling.verdict.backward for ruling in rulings)
+    assert not any("prefers" in note for note in notes(rulings))
+
+
+@pytest.mark.parametrize(("label", "p"), [(None, 0.610758), (hard, 1.0), (clamped(), 0.6)])
+def test_labels_are_shaped_as_those_of_a_comparison(label, p):
+    judge = PrincipleJudge(Finding(), SINGLY, label=label)
+    assert judge([Pair(user("q"), "bad", "bad bad bad")])[0] == pytest.approx(p, abs=1e-6)
+
+
+def test_votes_on_a_fault_are_a_share_of_the_readable_ones():
+    """Of 4 replies 3 can be read: all find a fault in the one, none in the other."""
+    judge = PrincipleJudge(Voting(None), SINGLY, votes=4)
+    judge.policy.sample = Finding().sample
+    (ruling,) = judge.judged([Pair(user("q"), "bad", "fine")])
+    assert ruling.alone == (1.0, 0.0)
+    assert ruling.p_first == 0.0
+    assert ruling.by == "votes"
+    judge.policy.sample = lambda prompts, n=1, *, seed=0: [["Nobody knows"] * n for _ in prompts]
+    assert np.isnan(judge([Pair(user("q"), "bad", "fine")])).all()
+
+
+def test_without_a_difference_there_is_a_tie_and_silence_is_an_abstention():
+    """Drawn at fault or not: only the second is with 0.4 * 0.5, both or neither with 0.5; 0.2 + 0.25 = 0.45."""
+    assert less_at_fault(1.0, 1.0) == less_at_fault(1e-9, 1e-9) == 0.5
+    assert less_at_fault(0.0, 1.0) == 1.0
+    assert less_at_fault(0.6, 0.5) == pytest.approx(0.45)
+    assert math.isnan(less_at_fault(NAN, 0.5))
+    assert Ruling("a", Verdict(0.2, 0.2), "votes", alone=Alone(0.8, 0.5)).turned().alone == Alone(0.5, 0.8)
+
+
+def test_reasoning_has_no_place_before_a_critique_s_first_word():
+    with pytest.raises(InputError, match="take out its verdicts"):
+        PrincipleJudge(Finding(), SINGLY, reasoning=True)
+
+
+def test_a_local_model_criticises_singly_and_symmetrically(tiny):
+    judge = PrincipleJudge(LocalPolicy(tiny(), Sampling()), SINGLY)
+    labels = judge(PAIRS)
+    assert ((labels > 0) & (labels < 1)).all()
+    np.testing.assert_allclose(judge(swapped(PAIRS)), 1 - labels, rtol=1e-9)
+    np.testing.assert_allclose([judge([pair])[0] for pair in PAIRS[:4]], labels[:4], atol=1e-5)

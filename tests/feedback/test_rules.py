@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gyrocompass.config import Sampling
 from gyrocompass.errors import InputError, Unsupported
+from gyrocompass.feedback.constitution import read_constitution
 from gyrocompass.feedback.refusals import refusal_by_rules
 from gyrocompass.feedback.rules import Proposition, RuleReward, fitted, ranking_weights, read_rules
 from gyrocompass.models.policy import LocalPolicy
@@ -182,7 +183,7 @@ def test_rules_come_from_a_file(tmp_path):
      ("propositions:\n  - question: q", 2, "no id"),
      ("propositions: []", 1, "without propositions"), ("", 1, "not a mapping"),
      ("propositions:\n  - {id: a, question: q}\n  - {id: a, question: r}", 1, "two propositions"),
-     ("rules: []", 1, "holds `propositions` and nothing else")],
+     ("rules: []", 1, "holds `propositions`, and maybe `answers`")],
 )  # fmt: skip
 def test_a_broken_file_is_refused_with_its_line(tmp_path, text, line, message):
     path = tmp_path / "rules.yaml"
@@ -199,3 +200,54 @@ def test_the_shipped_rules_are_questions_for_a_model():
         read_rules("assistant")
     with pytest.raises(InputError, match="can't be read"):
         read_rules("nosuch", Answering())
+
+
+@pytest.mark.parametrize("name", ["town", "assistant"])
+def test_shipped_rules_have_weights_and_questions(name):
+    rules = read_rules(name, Mute())
+    assert all(one.weight and isinstance(one.holds, str) for one in rules.propositions)
+    assert rules.answers == (("yes", "no") if name == "town" else None)
+
+
+class Critic:
+    """Begins its reply with yes, with probability 0.9, where the response holds the question's last word; else 0.2."""
+
+    def sample(self, prompts, n=1, *, seed=0):
+        return [["yes it is"] * n for _ in prompts]
+
+    def opening_logprobs(self, examples):
+        yes = [0.9 if e.prompt[-1].content.split()[-1] in e.prompt[-2].content else 0.2 for e in examples]
+        return np.log([y if e.response == "yes" else 1 - y for y, e in zip(yes, examples, strict=True)]) - 1.0
+
+    def logprobs(self, examples):
+        raise Unsupported("none")
+
+
+def test_with_answers_of_its_own_a_question_follows_the_response_in_the_chat(tmp_path):
+    """Kind 0.9 and safe 0.2: 2 x 0.9 - 0.2 = 1.6."""
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        'answers: ["yes", "no"]\npropositions:\n'
+        "  - {id: kind, question: is it kind, weight: 2}\n  - {id: safe, question: is it safe, weight: -1}\n"
+    )
+    reward = read_rules(file, Critic())
+    (example,) = examples("a kind one")
+    assert [message.content for message in reward.question(example, reward.propositions[0])] == [
+        "q", "a kind one", "is it kind",
+    ]  # fmt: skip
+    np.testing.assert_allclose(reward([example]), [1.6])
+
+
+@pytest.mark.parametrize("answers", ["[maybe]", '["yes", "Yes"]', '["yes", ""]'])
+def test_answers_are_two_different_ones(tmp_path, answers):
+    file = tmp_path / "own.yaml"
+    file.write_text(f"answers: {answers}\npropositions: [{{id: kind, question: is it kind}}]\n")
+    with pytest.raises(InputError, match=r"own\.yaml:1: `answers` are two"):
+        read_rules(file, Critic())
+
+
+def test_the_town_s_rules_ask_what_its_constitution_criticises():
+    asked = {one.holds for one in read_rules("town", Mute()).propositions}
+    constitution = read_constitution("town")
+    assert asked == {principle.critique for principle in constitution.principles}
+    assert read_rules("town", Mute()).answers == constitution.verdicts

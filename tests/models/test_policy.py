@@ -1,9 +1,10 @@
+import numpy as np
 import pytest
 
 from gyrocompass.config import Sampling
 from gyrocompass.errors import InputError
 from gyrocompass.models.policy import LocalPolicy
-from gyrocompass.records import user
+from gyrocompass.records import Example, user
 
 PROMPTS = [user(f"question {i}") for i in range(30)]
 
@@ -24,3 +25,19 @@ def test_what_leaves_no_room_is_an_empty_response_that_did_not_end(tiny):
     assert policy.sample_ended([PROMPTS[0], long], seed=1)[1] == ("", False)
     with pytest.raises(InputError, match="leaves no room"):
         policy.sample_ended([long])
+
+
+def test_an_opening_is_as_likely_as_its_tokens_whatever_comes_then(tiny):
+    """With byte tokens the chances of openings of one byte sum to less than 1, those of two bytes to less than that of
+    their first; the end token is no part of them."""
+    policy = LocalPolicy(tiny("llama"), Sampling())
+    letters = [chr(i) for i in range(33, 127)]
+    one = policy.opening_logprobs([Example(PROMPTS[0], letter) for letter in letters])
+    assert np.exp(one).sum() < 1
+    two = policy.opening_logprobs([Example(PROMPTS[0], f"a{letter}") for letter in letters])
+    assert (two < one[letters.index("a")]).all()
+    assert np.exp(two).sum() < np.exp(one[letters.index("a")])
+    whole = policy.logprobs([Example(PROMPTS[0], letter) for letter in letters])
+    assert (whole < one).all()
+    mixed = policy.opening_logprobs([Example(PROMPTS[0], "a"), Example(PROMPTS[0], "a much longer one")])
+    assert mixed[0] == pytest.approx(one[letters.index("a")], abs=1e-5)

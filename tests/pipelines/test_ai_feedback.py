@@ -7,9 +7,9 @@ import pytest
 
 from gyrocompass.config import CAI, Access, Sampling
 from gyrocompass.errors import InputError, Unsupported
-from gyrocompass.feedback.constitution import Constitution, Principle
+from gyrocompass.feedback.constitution import Constitution, Principle, Verdicts
 from gyrocompass.feedback.judge_quality import INJECTION
-from gyrocompass.feedback.principle_judge import Ruling
+from gyrocompass.feedback.rulings import Ruling
 from gyrocompass.files import read_json
 from gyrocompass.models.endpoint import EndpointPolicy
 from gyrocompass.pipelines import ai_feedback
@@ -143,6 +143,65 @@ def test_without_gold_place_and_obedience_are_still_measured(run):
     }  # fmt: skip
     assert rows["judge_flips_injected", None]["value"] == 1.0
     assert rows["judge_flips_neutral", None]["value"] == 0.0
+
+
+SINGLY = Constitution("singly", (Principle("long", "too long?", "shorten"),), verdicts=Verdicts("yes", "no"))
+
+
+class Critic(Short):
+    """Finds the fault of length in a long response, whatever the prompt."""
+
+    def answer(self, text):
+        return "yes it is"
+
+    def sample(self, prompts, n=1, *, seed=0):
+        self.asked.append(len(prompts))
+        return [["yes it is" if "longer" in prompt[-2].content else "no"] * n for prompt in prompts]
+
+
+def test_rulings_on_single_responses_come_back_from_their_file(run):
+    judge = judging(CAI(votes=3), Critic(), SINGLY, 0)
+    labels = Labeller(run, run.folder / "rulings", lambda: judge, frozenset())(pairs(4))
+    ((_, ruling), *_) = read_rulings(run.folder / "rulings" / "000000.jsonl")
+    assert ruling == judge.judged(pairs(4))[0]
+    assert ruling.alone == (1.0, 0.0)  # 3 of 3 votes, and none
+    assert [label.chosen for label in labels] == ["short"] * 4
+
+
+@pytest.fixture
+def rules(tmp_path):
+    file = tmp_path / "brief.yaml"
+    file.write_text('answers: ["yes", "no"]\npropositions: [{id: long, question: is it long, weight: -2}]\n')
+    return str(file)
+
+
+def test_rules_label_by_the_difference_of_their_reward(run, rules):
+    """Of 3 votes all or none say yes. The rewards are -2 and 0, p = sigmoid(2) = 0.880797."""
+    judge = judging(CAI(votes=3, rules=rules), Critic(), SHORT, 0)
+    labels = Labeller(run, run.folder / "rulings", lambda: judge, frozenset())(pairs(2))
+    assert [label.source for label in labels] == ["rules brief"] * 2
+    assert [label.p_first for label in labels] == pytest.approx([1 - 0.880797, 0.880797], abs=1e-6)
+    ((_, ruling), _) = read_rulings(run.folder / "rulings" / "000000.jsonl")
+    assert ruling.alone == pytest.approx((-2.0, 0.0))
+    measure_judge(run, lambda: judge, [(pair, r) for pair, r in zip(pairs(2), judge.judged(pairs(2)), strict=True)],
+                  lambda examples: [-len(example.response) for example in examples], {})  # fmt: skip
+    rows = {row["metric"]: row for row in read_json(run.folder / "evals.json") if row["slice"] is None}
+    assert rows["judge_accuracy"]["value"] == 1.0
+
+
+def test_rules_and_reasoning_don_t_go_together(rules):
+    with pytest.raises(InputError, match="drop one"):
+        judging(CAI(rules=rules, reasoning=True), Critic(), SHORT, 0)
+
+
+@pytest.mark.parametrize("gold", [None, lambda examples: [-len(example.response) for example in examples]])
+def test_a_judge_of_single_responses_has_no_position_bias_to_measure(run, gold):
+    judge = judging(CAI(), Critic(), SINGLY, 0)
+    rulings = list(zip(pairs(6), judge.judged(pairs(6)), strict=True))
+    measure_judge(run, lambda: judge, rulings, gold, {})
+    metrics = {row["metric"] for row in read_json(run.folder / "evals.json")}
+    assert "judge_flips_beyond" in metrics
+    assert "judge_position_bias" not in metrics
 
 
 def test_a_judge_that_gold_can_t_measure_is_a_warning(run):

@@ -18,7 +18,7 @@ from gyrocompass.worlds.town import prompt_text, understand
 TINY = [
     "sampling.max_new_tokens=16", "preferences.demonstrations=192", "preferences.prompts=60", "sft.epochs=1",
     "reward.epochs=1", "ppo.steps=2", "ppo.batch_size=16", "ppo.epochs=1", "ppo.checkpoint_every=1",
-    "ppo.learning_rate=1e-3", "evaluation.prompts=40", "evaluation.probes=1", "evaluation.properties=60",
+    "ppo.learning_rate=1e-3", "evaluation.prompts=40", "evaluation.probes=1", "evaluation.properties=0",
     "cai.chains=60", "cai.rounds=2", "compute.device=cpu",
 ]  # fmt: skip
 CONSTITUTION = """
@@ -64,15 +64,23 @@ def test_the_road_has_both_stages_and_stands_beside_rlhf(folder):
     assert state["status"] == "done"
     assert [s["name"][3:] for s in state["stages"]] == [
         "critiques", "sl-cai", "feedback", "judge", "cai-reward", "rl-cai", "sft", "preferences", "reward", "ppo",
-        "evaluation", "eval",
+        "evaluation",
     ]  # fmt: skip
     assert state["constitution"]["name"] == "small"
     assert len(state["constitution"]["hash"]) == 64
-    rows = read_json(folder / "evals.json")
-    for metric in ("gold", "harmful_compliance"):
-        models = {row["model"] for row in rows if (row["metric"], row["slice"]) == (metric, None)}
-        assert models == {"base", "sft", "ppo", "sl-cai", "rl-cai"}
-    assert read_json(folder / "spectrum.json")["models"] == ["base", "sft", "ppo", "sl-cai", "rl-cai"]
+    models = {row["model"] for row in read_json(folder / "evals.json") if row["metric"] == "gold" and not row["slice"]}
+    assert models == {"base", "sft", "ppo", "sl-cai", "rl-cai"}
+
+
+@pytest.mark.slow
+def test_the_properties_of_every_model_are_measured(constitution, tmp_path):
+    main([*command(constitution, tmp_path / "run"), "--set", "evaluation.properties=12"])
+    rows = read_json(tmp_path / "run" / "evals.json")
+    models = {row["model"] for row in rows if row["metric"] == "harmful_compliance" and not row["slice"]}
+    assert models == {"base", "sft", "ppo", "sl-cai", "rl-cai"}
+    assert read_json(tmp_path / "run" / "spectrum.json")["models"] == ["base", "sft", "ppo", "sl-cai", "rl-cai"]
+    said = " ".join(read_json(tmp_path / "run" / "run.json")["summary"])
+    assert "Asked for harm, comply: base" in said
 
 
 def test_no_person_s_word_about_harm_is_used(folder):
@@ -131,7 +139,7 @@ def test_the_report_shows_chains_principles_and_rates(folder):
     assert {acted.id for acted in found.principles} == {"harm", "sure"}
     assert sum(acted.drawn for acted in found.principles) == found.acted
     assert {(one.rate, one.rounds) for one in found.rates} == {
-        (rate, rounds) for rate in ("harmless", "helpful", "evasive") for rounds in (0, 1, 2)
+        (rate, rounds) for rate in ("harmless", "helpful", "evasive", "withheld") for rounds in (0, 1, 2)
     }
     assert {one.kind for one in found.shown if not one.worse} == set(HARM_KINDS)
     assert all(len(one.steps) in (1, 3) and one.steps[0].gold is not None for one in found.shown)

@@ -6,8 +6,9 @@ import pytest
 from gyrocompass.config import CAI
 from gyrocompass.feedback.constitution import Constitution, Principle
 from gyrocompass.feedback.revision import UNCHANGED, Chain, Round
-from gyrocompass.pipelines.cai_findings import RATES, content, golds, moves_of
+from gyrocompass.pipelines.cai_findings import content, golds, moves_of
 from gyrocompass.pipelines.cai_material import Material
+from gyrocompass.pipelines.cai_rates import RATES
 from gyrocompass.pipelines.task import Task
 from gyrocompass.records import Example, user
 
@@ -71,8 +72,13 @@ def test_without_gold_nothing_is_called_worse():
 
 
 def test_rates_count_what_they_say():
-    marks = {"complied": 0.0, "rude": 1.0, "right": 1.0, "refused": 0.0, "dont_know": 1.0}
-    assert {name: rate.of(marks) for name, rate in RATES.items()} == {"harmless": 0.0, "helpful": 1.0, "evasive": 1.0}
+    marks = {"complied": 0.0, "rude": 1.0, "right": 1.0, "refused": 1.0, "explained": 0.0, "dont_know": 0.0}
+    assert {name: rate.of(marks) for name, rate in RATES.items()} == {
+        "harmless": 0.0, "helpful": 1.0, "evasive": 1.0, "withheld": 1.0,
+    }  # fmt: skip
+    assert RATES["evasive"].of(marks | {"explained": 1.0}) == 0.0
+    assert RATES["evasive"].of(marks | {"refused": 0.0}) == 0.0
+    assert RATES["withheld"].of(marks | {"refused": 0.0, "dont_know": 1.0}) == 1.0
 
 
 def test_rates_are_of_held_out_responses_after_each_round():
@@ -86,3 +92,4 @@ def test_rates_are_of_held_out_responses_after_each_round():
     assert values["harmless", 1] == 1.0
     assert (values["helpful", 0], values["helpful", 1]) == (1.0, 0.0)
     assert (values["evasive", 0], values["evasive", 1]) == (0.0, 1.0)
+    assert (values["withheld", 0], values["withheld", 1]) == (0.0, 1.0)

@@ -94,8 +94,9 @@ def test_own_questions_are_a_suite(run, tmp_path, gyro):
     assert {r["metric"] for r in read(out, "evals.json")} == {"accuracy"}
 
 
-def test_the_suite_of_the_town_is_told_beforehand(run, gyro):
-    code, out, _ = gyro("eval", f"{run}:sft", "--dry-run", "--json")
+@pytest.mark.parametrize("suite", ["town", "town-criticism"])
+def test_the_suites_of_the_town_are_told_beforehand(run, gyro, suite):
+    code, out, _ = gyro("eval", f"{run}:sft", "--suite", suite, "--dry-run", "--json")
     assert code == 0
     assert json.loads(out)["sampling"]["max_new_tokens"] == 32
 
@@ -137,3 +138,12 @@ def test_the_public_suite_runs_on_any_model_and_says_what_it_left_out(checkpoint
     assert code == 0, error
     assert set(PROPERTIES) - {"values"} <= {row["property"] for row in read(out, "evals.json")}
     assert any("HarmBench" in warning and "--judge" in warning for warning in read(out, "run.json")["warnings"])
+
+
+def test_a_model_is_measured_as_a_critic(run, gyro, tmp_path):
+    arguments = ("--suite", "town-criticism", "--prompts", 120, "--out", tmp_path / "critic", "--json")
+    code, _, error = gyro("eval", f"{run}:sft", *arguments)
+    assert code == 0, error
+    rows = read(tmp_path / "critic", "evals.json")
+    assert {"critique_accuracy", "revision_kept"} <= {row["metric"] for row in rows}
+    assert {row["property"] for row in rows} == {"instruction"}

@@ -34,6 +34,8 @@ def check(file: str, as_json: bool) -> None:
     def say() -> None:
         click.echo(f"{payload['name']}: {len(payload['principles'])} principles, read as {payload['form']}")
         click.echo(f"hash {payload['hash']}, {payload['examples']} few-shot examples")
+        if found := payload["verdicts"]:
+            click.echo(f"judges each response on its own: {found['fault']!r} begins a fault, {found['fine']!r} none")
         for tag, tagged in payload["tags"].items():
             click.echo(f"  {tag:<24}{tagged['principles']:>4}  {tagged['weight_fraction']:>6.1%} of the weight")
         for kind in ("lacks", "warnings"):
@@ -72,6 +74,7 @@ def _read(file: str) -> tuple[dict[str, Any], Constitution]:
         "form": form.name,
         "hash": read.hash,
         "examples": len(read.examples),
+        "verdicts": read.verdicts and read.verdicts._asdict(),
         "principles": [_row(principle) for principle in read.principles],
         "tags": {tag: tagged._asdict() for tag, tagged in by_tag(read).items()},
         "lacks": lacks(read),

@@ -26,7 +26,7 @@ SECTIONS: dict[str, type[Config]] = {"sampling": Sampling, "compute": Compute, "
 @click.command("eval")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option("--suite", default="town", show_default=True,
-              help="town, public, or a file of your own questions.")  # fmt: skip
+              help="town, town-criticism, public, or a file of your own questions.")  # fmt: skip
 @click.option("--property", "properties", multiple=True, help="Only this property (repeatable): honesty, ...")
 @click.option("--prompts", type=click.IntRange(1), default=1000, show_default=True,
               help="Prompts over all evals of the suite.")  # fmt: skip
@@ -50,10 +50,10 @@ def evaluate(models: tuple[str, ...], **flags: Any) -> None:
     """
     from ..pipelines.drift import open_baseline
     from ..pipelines.subjects import subjects
-    from ..pipelines.suites import TOWN_NEW_TOKENS
+    from ..pipelines.suites import TOWN_NEW_TOKENS, TOWNS
 
     given = gathered(flags, **SECTIONS)
-    if flags["suite"] == "town":
+    if flags["suite"] in TOWNS:
         given["sampling"].setdefault("max_new_tokens", TOWN_NEW_TOKENS)
     settings: dict[str, Any] = {name: build(kind, given[name], "eval") for name, kind in SECTIONS.items()}
     asked = {key: flags[key] for key in ("suite", "properties", "prompts", "data", "judge", "judge_labels")}

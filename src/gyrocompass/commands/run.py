@@ -47,6 +47,7 @@ def run(
 
 def _go(resolved: Recipe, opened: Run) -> None:
     from ..pipelines.cai import cai
+    from ..pipelines.cai_study import cai_study
     from ..pipelines.emergence import emergence
     from ..pipelines.frontier import frontier
     from ..pipelines.grids import grids
@@ -56,8 +57,8 @@ def _go(resolved: Recipe, opened: Run) -> None:
     from ..report import write
 
     roads = {
-        "rlhf": rlhf, "cai": cai, "frontier": frontier, "hacking": hacking, "emergence": emergence, "grids": grids,
-        "weak_to_strong": weak_to_strong,
+        "rlhf": rlhf, "cai": cai, "cai_study": cai_study, "frontier": frontier, "hacking": hacking,
+        "emergence": emergence, "grids": grids, "weak_to_strong": weak_to_strong,
     }  # fmt: skip
     with opened.guard():
         roads[resolved.pipeline](resolved, opened)

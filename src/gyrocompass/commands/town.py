@@ -19,7 +19,7 @@ def town() -> None:
 
 
 @town.command()
-@click.option("--tokens", type=int, default=6_500_000, show_default=True, help="Length of the corpus, tokens.")
+@click.option("--tokens", type=int, default=12_000_000, show_default=True, help="Length of the corpus, tokens.")
 @common_flags
 def pretrain(tokens: int, out: Path | None, seed: int | None, as_json: bool, dry_run: bool) -> None:
     """Make the town's base model anew, from a seed."""

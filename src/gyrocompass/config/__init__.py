@@ -21,7 +21,7 @@ from .stages import (
     Reward,
     Sampling,
 )
-from .studies import CAI, Emergence, Frontier, Grids, Hacking, WeakToStrong
+from .studies import CAI, CAIStudy, Emergence, Frontier, Grids, Hacking, WeakToStrong
 
 __all__ = [
     "CAI",
@@ -29,6 +29,7 @@ __all__ = [
     "PPO",
     "SFT",
     "Access",
+    "CAIStudy",
     "Compute",
     "Config",
     "Emergence",
@@ -50,8 +51,8 @@ __all__ = [
 class Recipe(Config):
     """A whole run: base -> SFT -> preferences -> reward model -> PPO or DPO, evaluated against intent."""
 
-    pipeline: Literal["rlhf", "cai", "frontier", "hacking", "emergence", "grids", "weak_to_strong"] = Field(
-        "rlhf", description="which road to take"
+    pipeline: Literal["rlhf", "cai", "cai_study", "frontier", "hacking", "emergence", "grids", "weak_to_strong"] = (
+        Field("rlhf", description="which road to take")
     )
     model: str = Field("town", description="folder or hub name of a causal LM; town: the embedded base model")
     data: str = Field(
@@ -70,6 +71,7 @@ class Recipe(Config):
     ppo: PPO = PPO()
     dpo: DPO = DPO()
     cai: CAI = CAI()
+    cai_study: CAIStudy = CAIStudy()
     frontier: Frontier = Frontier()
     hacking: Hacking = Hacking()
     emergence: Emergence = Emergence()

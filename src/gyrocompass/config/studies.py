@@ -23,6 +23,11 @@ class CAI(Config):
     judge: str = Field(
         "base", description="who compares responses: base, sl-cai, a folder or hub name, or http://HOST:PORT/v1#NAME"
     )
+    rules: str | None = Field(
+        None,
+        description="label by a rule-based reward, whose questions the judge answers: a file, or the name of a shipped "
+        "one; default: by the constitution",
+    )
     labels: Literal["hard", "soft", "clamped"] | None = Field(
         None, description="what becomes of a judge's probabilities; default: soft, with reasoning clamped"
     )
@@ -36,6 +41,24 @@ class CAI(Config):
         None, description="what people said of helpfulness: file, folder or hub name; not needed on the town"
     )
     learn: Literal["ppo", "dpo"] = Field("ppo", description="how the policy learns from the labels")
+    beside: tuple[Literal["sft", "ppo", "dpo"], ...] = Field(
+        ("sft", "ppo"), description="models that the town's raters teach, to compare with; not on other data"
+    )
+
+
+Labels = Literal["soft", "hard", "clamped", "rules", "people"]
+
+
+class CAIStudy(Config):
+    """Constitutional AI over several seeds: revision round by round, and a model for each kind of label about harm."""
+
+    seeds: int = Field(3, ge=2, description="whole runs, each with prompts, draws and models of its own")
+    rounds: int = Field(4, ge=1, le=4, description="revisions of held-out responses, with and without critiques")
+    labels: tuple[Labels, ...] = Field(
+        get_args(Labels),
+        min_length=1,
+        description="who labels pairs about harm: the judge (soft, hard, clamped), the rules of cai.rules, or people",
+    )
 
 
 class Frontier(Config):

@@ -8,8 +8,9 @@ way that is lacking but the next one, and the way that was taken is told with th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from scipy.special import expit
@@ -30,6 +31,13 @@ ANSWER_TOKENS = 8
 """What a short answer takes at most, its decoration included."""
 
 
+@runtime_checkable
+class TellsOpenings(Protocol):
+    """A policy that tells how likely a response is to begin with a given text, whatever comes then."""
+
+    def opening_logprobs(self, examples: Sequence[Example]) -> Floats: ...
+
+
 class Choices(NamedTuple):
     """The probability of the first answer to each question, NaN where it can't be told, and what it was read from."""
 
@@ -42,11 +50,28 @@ def chosen(policy: Policy, questions: Sequence[Prompt], answers: Answers, votes:
 
     `votes` and `seed` matter where replies are sampled. Raises InputError if `votes` is below 1, or as the policy does.
     """
+    return _best_told(WAYS, policy, questions, answers, votes, seed)
+
+
+def begun(policy: Policy, questions: Sequence[Prompt], openings: Answers, votes: int = 8, seed: int = 0) -> Choices:
+    """As `chosen`, of replies that begin with the first or the second of two texts and then go on as they like.
+
+    Of votes a half is added to either side, so that a few that agree aren't taken for certainty.
+    """
+    return _best_told(OPENING_WAYS, policy, questions, openings, votes, seed)
+
+
+Way = Callable[[Policy, Sequence[Prompt], Answers, int, int], Floats]
+
+
+def _best_told(
+    ways: Mapping[Means, Way], policy: Policy, questions: Sequence[Prompt], answers: Answers, votes: int, seed: int
+) -> Choices:
     if votes < 1:
         raise InputError(f"votes is {votes}; ask for at least one")
     if not questions:
         return Choices(np.empty(0), "log-probabilities")
-    for by, ask in WAYS.items():
+    for by, ask in ways.items():
         try:
             return Choices(ask(policy, questions, answers, votes, seed), by)
         except Unsupported:
@@ -56,8 +81,20 @@ def chosen(policy: Policy, questions: Sequence[Prompt], answers: Answers, votes:
 
 def _by_logprobs(policy: Policy, questions: Sequence[Prompt], answers: Answers, votes: int, seed: int) -> Floats:
     """P(first) / (P(first) + P(second)), each answer's end token included. NaN where a question leaves no room."""
+    return _from_logprobs(policy.logprobs, policy, questions, answers)
+
+
+def _by_openings(policy: Policy, questions: Sequence[Prompt], openings: Answers, votes: int, seed: int) -> Floats:
+    if not isinstance(policy, TellsOpenings):
+        raise Unsupported("the policy tells no log-probabilities of openings; sample votes")
+    return _from_logprobs(policy.opening_logprobs, policy, questions, openings)
+
+
+def _from_logprobs(
+    told_by: Callable[[Sequence[Example]], Floats], policy: Policy, questions: Sequence[Prompt], answers: Answers
+) -> Floats:
     kept = with_space(policy, questions, ANSWER_TOKENS)
-    told = policy.logprobs([Example(questions[i], answer) for i in kept for answer in answers])
+    told = told_by([Example(questions[i], answer) for i in kept for answer in answers])
     first, second = told.reshape(-1, 2).T
     p = np.full(len(questions), np.nan)
     with np.errstate(invalid="ignore"):  # of two impossible answers neither is the likelier one
@@ -91,12 +128,31 @@ def _by_votes(policy: Policy, questions: Sequence[Prompt], answers: Answers, vot
     return np.array([mean_readable(map(line.read, drawn)) for drawn in replies], dtype=np.float64)
 
 
-WAYS: Mapping[Means, Callable[[Policy, Sequence[Prompt], Answers, int, int], Floats]] = {
+def _by_opening_votes(policy: Policy, questions: Sequence[Prompt], openings: Answers, votes: int, seed: int) -> Floats:
+    """The share of readable replies that begin with the first text."""
+    replies = policy.sample(questions, votes, seed=seed)
+    read = [[place for reply in drawn if (place := _opening(reply, openings)) is not None] for drawn in replies]
+    return np.array([places.count(0) / len(places) if places else math.nan for places in read])
+
+
+def _opening(reply: str, openings: Answers) -> int | None:
+    """Which of the texts a reply begins with, whole words only; None for neither."""
+    found = (bool(re.match(rf"{re.escape(bare(text))}(?!\w)", bare(reply))) for text in openings)
+    return next((place for place, holds in enumerate(found) if holds), None)
+
+
+WAYS: Mapping[Means, Way] = {
     "log-probabilities": _by_logprobs,
     "likeliest tokens": _by_likeliest,
     "votes": _by_votes,
 }
 """From the best to the poorest; each raises Unsupported where the policy has no such thing."""
+OPENING_WAYS: Mapping[Means, Way] = {
+    "log-probabilities": _by_openings,
+    "likeliest tokens": _by_likeliest,
+    "votes": _by_opening_votes,
+}
+"""The same of replies that go on after the answer."""
 
 
 def share_of_first(tokens: Sequence[Token], answers: Answers) -> float:

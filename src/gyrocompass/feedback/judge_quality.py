@@ -18,7 +18,7 @@ from ..maths import calibration, clusters, stats
 from ..maths.stats import Estimate
 from ..protocols import Floats, Pair, Scorer
 from .judge import differences, position_bias
-from .principle_judge import TIED, PrincipleJudge, Ruling, probabilities
+from .rulings import TIED, Ruling, RulingJudge, probabilities
 
 
 class Injection(NamedTuple):
@@ -68,7 +68,7 @@ class JudgeQuality:
 
 
 def judge_quality(
-    judge: PrincipleJudge,
+    judge: RulingJudge,
     pairs: Sequence[Pair],
     gold: Scorer,
     kinds: Sequence[str] = (),
@@ -88,16 +88,15 @@ def judge_quality(
     p_first, better = probabilities(rulings), apart[kept] > 0
     groups = prompts_of(chosen)
     marks = agreement(p_first, better)
-    tags = {principle.id: principle.tags or ("untagged",) for principle in judge.constitution.principles}
     answered = not np.isnan(p_first).all()
     return JudgeQuality(
         pairs=len(chosen),
         undecided=len(pairs) - len(chosen),
         abstentions=int(np.isnan(p_first).sum()),
         accuracy=_share(marks, groups),
-        by_tag=_shares(marks, groups, [tags[ruling.principle] for ruling in rulings]),
+        by_tag=_shares(marks, groups, [judge.tags[ruling.principle] for ruling in rulings]),
         by_kind=_shares(marks, groups, [(kinds[i],) for i in kept] if kinds else [()] * len(kept)),
-        position_bias=position_bias([ruling.verdict for ruling in rulings]) if answered else None,
+        position_bias=position_bias([ruling.verdict for ruling in rulings]) if answered and not judge.singly else None,
         brier=brier(p_first, better, groups),
         ece=ece(p_first, better, groups),
         flips=flips(judge, chosen, rulings, injection) if injection else None,
@@ -138,7 +137,7 @@ def ece(p_first: Floats, better: NDArray[np.bool_], groups: NDArray[np.intp]) ->
 
 
 def flips(
-    judge: PrincipleJudge, pairs: Sequence[Pair], rulings: Sequence[Ruling], injection: Injection = INJECTION
+    judge: RulingJudge, pairs: Sequence[Pair], rulings: Sequence[Ruling], injection: Injection = INJECTION
 ) -> Flips | None:
     """What either text does, of pairs with a ruling that prefers one response. None if there is no such pair.
 
@@ -148,13 +147,12 @@ def flips(
     decided = np.flatnonzero(np.abs(p_first - 0.5) > TIED).tolist()
     if not decided:
         return None
-    by_id = {principle.id: principle for principle in judge.constitution.principles}
-    principles = [by_id[rulings[i].principle] for i in decided]
+    like = [rulings[i] for i in decided]
     likes_first = p_first[decided] > 0.5
     groups = prompts_of([pairs[i] for i in decided])
     told = [(pairs[i], bool(first)) for i, first in zip(decided, likes_first, strict=True)]
     changed = [
-        agreement(probabilities(judge.judged([_added(*pair, text) for pair in told], principles)), ~likes_first)
+        agreement(probabilities(judge.judged([_added(*pair, text) for pair in told], like)), ~likes_first)
         for text in injection
     ]
     beyond = changed[0] - changed[1]

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..models.batching import seed_of
 from ..protocols import Policy
 from ..records import Example, Message, Prompt
-from .constitution import Constitution, Principle, draw, without_critique
+from .constitution import Constitution, Principle, draw
 from .turns import Said, Step, read_reply
 
 UNCHANGED = "unchanged"
@@ -202,29 +202,17 @@ class _Reviser:
 
     def _critique_request(self, chain: Chain, principle: Principle) -> Prompt | None:
         """None where there is no response."""
-        return self._conversation(chain, principle.critique) if chain.final.strip() else None
+        return self._about(chain, principle.critique) if chain.final.strip() else None
 
     def _revision_request(self, chain: Chain, principle: Principle, critique: Said) -> Prompt | None:
         """None where there is no response, or no critique though one was wanted."""
         if not chain.final.strip() or (self.critiques and not critique.text):
             return None
         criticised = (principle.critique, critique.text) if self.critiques else ()
-        return self._conversation(chain, *criticised, principle.revision)
+        return self._about(chain, *criticised, principle.revision)
 
-    def _conversation(self, chain: Chain, *turns: str) -> Prompt:
-        """System message, few-shot examples, prompt and response, and then these turns, the user's and the model's."""
-        heads = [self.constitution.system, *(message.content for message in chain.prompt if message.role == "system")]
-        system = "\n\n".join(filter(None, heads))
-        shown = self.constitution.examples
-        if not self.critiques:
-            shown = tuple(map(without_critique, shown))
-        return (
-            *((Message("system", system),) if system else ()),
-            *(message for example in shown for message in example),
-            *(message for message in chain.prompt if message.role != "system"),
-            Message("assistant", chain.final),
-            *(Message("assistant" if place % 2 else "user", turn) for place, turn in enumerate(turns)),
-        )
+    def _about(self, chain: Chain, *turns: str) -> Prompt:
+        return self.constitution.about(chain.prompt, chain.final, *turns, critiques=self.critiques)
 
 
 def _extended(chain: Chain, principle: Principle, critique: Said, revision: Said) -> Chain:

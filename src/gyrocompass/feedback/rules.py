@@ -1,6 +1,8 @@
 """Rule-based rewards: weighted propositions about a response. Mu et al. 2024, arXiv:2411.01111.
 
 A proposition is a yes/no question, answered by a model with its probability of yes, or a plain function of the example.
+The question shows conversation and response fenced off; or, where the answers are named, it follows the response in the
+chat, as a critique request does, and the answer is what the reply begins with.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from scipy import optimize
 from ..data.located import Located, read_located
 from ..errors import InputError
 from ..protocols import Floats, Policy, Scorer
-from ..records import Example, Preference, Prompt, user
-from .choice import ALONE, chosen
+from ..records import Example, Message, Preference, Prompt, user
+from .choice import ALONE, Answers, begun, chosen
 from .grader import fenced, transcript
 
 YES_OR_NO = ("yes", "no")
@@ -50,7 +52,8 @@ class Proposition:
 class RuleReward:
     """A Scorer: the sum of weight x how far each proposition holds.
 
-    `policy` answers the questions, in `votes` replies each where it tells no log-probabilities (`choice.chosen`).
+    `policy` answers the questions, in `votes` replies each where it tells no log-probabilities (`choice.chosen`); with
+    `answers`, what a reply begins with where the proposition holds and where it doesn't, in the chat (`choice.begun`).
     Raises InputError for no proposition, two of one id, or questions without a policy.
     """
 
@@ -58,6 +61,7 @@ class RuleReward:
     policy: Policy | None = None
     votes: int = 8
     seed: int = 0
+    answers: Answers | None = None
 
     def __post_init__(self) -> None:
         ids = [proposition.id for proposition in self.propositions]
@@ -93,12 +97,15 @@ class RuleReward:
                 truths[:, k] = [proposition.holds(example) for example in examples]
         if asking and self.policy:
             questions = [self.question(example, self.propositions[k]) for example in examples for k in asking]
-            p_yes, _ = chosen(self.policy, questions, YES_OR_NO, self.votes, self.seed)
+            ask = begun if self.answers else chosen
+            p_yes, _ = ask(self.policy, questions, self.answers or YES_OR_NO, self.votes, self.seed)
             truths[:, asking] = p_yes.reshape(len(examples), len(asking))
         return truths
 
     def question(self, example: Example, proposition: Proposition) -> Prompt:
-        """What the model is asked, with conversation and response fenced off as in `grader`."""
+        """What the model is asked, with conversation and response fenced off as in `grader`, or in the chat."""
+        if self.answers:
+            return (*example.prompt, Message("assistant", str(example.response)), *user(str(proposition.holds)))
         texts = {"conversation": transcript(example.prompt), "response": str(example.response)}
         rule, blocks = fenced(texts, self.seed)
         return user("\n\n".join((rule, *blocks, str(proposition.holds), ALONE.format(*YES_OR_NO))))
@@ -147,7 +154,8 @@ def ranking_weights(apart: Floats, ahead: Floats, p_first: Floats, lasso: float)
 
 
 def read_rules(name: str | Path, policy: Policy | None = None, votes: int = 8, seed: int = 0) -> RuleReward:
-    """The reward in a YAML file, or a shipped one by name: `propositions`, each with `id`, `question` and `weight`.
+    """The reward in a YAML file, or a shipped one by name: `propositions`, each with `id`, `question` and `weight`, and
+    maybe the two `answers`.
 
     Raises InputError, naming the line, if the file can't be read, holds another key, or as the reward itself does.
     """
@@ -155,15 +163,23 @@ def read_rules(name: str | Path, policy: Policy | None = None, votes: int = 8, s
     shipped = RULES / f"{path.name}.yaml"
     root = read_located(shipped if not path.exists() and shipped.exists() else path)
     parts = root.fields("a file of rules")
-    unknown = [part for key, part in parts.items() if key != "propositions"]
-    if unknown or not parts:
-        raise (unknown[0] if unknown else root).fault("a file of rules holds `propositions` and nothing else")
+    unknown = [part for key, part in parts.items() if key not in ("propositions", "answers")]
+    if unknown or "propositions" not in parts:
+        raise (unknown[0] if unknown else root).fault("a file of rules holds `propositions`, and maybe `answers`")
     listed = parts["propositions"]
+    answers = _two(parts["answers"]) if "answers" in parts else None
     propositions = tuple(_proposition(item) for item in listed.items("`propositions`"))
     try:
-        return RuleReward(propositions, policy, votes, seed)
+        return RuleReward(propositions, policy, votes, seed, answers)
     except InputError as error:
         raise listed.fault(str(error)) from None
+
+
+def _two(node: Located) -> Answers:
+    answers = [item.text("an answer") for item in node.items("`answers`")]
+    if len(answers) != 2 or not all(answers) or answers[0].casefold() == answers[1].casefold():
+        raise node.fault('`answers` are two, for yes and for no; write answers: ["yes", "no"]')
+    return answers[0], answers[1]
 
 
 def _proposition(item: Located) -> Proposition:

@@ -46,11 +46,21 @@ class LocalPolicy:
 
     def logprobs(self, examples: Sequence[Example]) -> Floats:
         """Summed response log-probabilities, nats, (len(examples),). Raises InputError if one is too long."""
+        return self._summed(examples, left_out=0)
+
+    def opening_logprobs(self, examples: Sequence[Example]) -> Floats:
+        """The log-probabilities that responses begin so, end token left out; else as `logprobs`."""
+        return self._summed(examples, left_out=1)
+
+    def _summed(self, examples: Sequence[Example], left_out: int) -> Floats:
+        """Over the tokens of each response but its last `left_out`."""
         encoded = chat.encode(self.network.tokenizer, examples, self.network.max_tokens)
         if len(encoded.rows) < len(examples):
             raise InputError(encoded.notes[-1])
         per_token = sampled_logprobs(self.network, encoded.rows, self.sampling.temperature)
-        summed: Floats = per_token.sum(1).cpu().double().numpy()
+        counted = [row.n_prompt + row.n_response - 1 - left_out for row in encoded.rows]
+        within = torch.arange(per_token.shape[1]) < torch.tensor(counted)[:, None]
+        summed: Floats = per_token.where(within.to(per_token.device), 0.0).sum(1).cpu().double().numpy()
         return summed
 
     def _drawn(self, prompts: Sequence[Prompt], n: int, seed: int) -> list[list[Response]]:

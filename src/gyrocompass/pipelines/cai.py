@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Access, Recipe
-from ..feedback.principle_judge import PrincipleJudge
 from ..feedback.revision import Chain
+from ..feedback.rulings import RulingJudge
 from ..files import write_json
 from ..learn.loop import Look
 from ..models.batching import seed_of
@@ -23,6 +23,7 @@ from ..protocols import Scorer
 from ..records import Example, Preference
 from ..run import Run
 from . import preference_stages, probe, stages, verdict
+from .ai_feedback import STAGE as JUDGE
 from .ai_feedback import Labeller, judge_policy, judging, measure_judge, read_rulings
 from .cai_findings import content, harm_and_help
 from .cai_material import Material, open_material
@@ -30,7 +31,7 @@ from .critiques import critiques, to_learn_from
 from .probing import property_looks
 from .rlhf import demonstrated, measure_intent, measure_properties, preferred, with_room_for
 from .stages import measured
-from .task import TOWN_NAME
+from .task import TOWN_NAME, Task
 
 SL, FEEDBACK, REWARD, RL = "sl-cai", "feedback", "cai-reward", "rl-cai"
 
@@ -42,16 +43,16 @@ def cai(recipe: Recipe, run: Run, access: Access | None = None) -> None:
     # 1. The base model revises what it says to prompts that ask for harm.
     chains = _chains(recipe, run, material)
     # 2. It learns the revisions, beside helpful responses.
-    sl = _supervised(recipe, run, material, chains[0])
+    sl = supervised(recipe, run, material, chains[0])
     # 3. A judge compares two responses of it by the principles; of helpfulness people may speak.
-    feedback = _feedback(recipe, run, material, sl, access or Access())
+    feedback = labelled(recipe, run, material, sl, access or Access())
     # 4. Learn a score that explains the labels.
     reward = stages.reward(run, str(sl), feedback, recipe.reward, recipe.compute, name=REWARD)
-    scorers = _scorers(recipe, run, material, reward)
+    scorers = open_scorers(recipe, run, material, reward)
     # 5. Optimise it, leashed to the SL-CAI model.
-    heldout, rl = _reinforced(recipe, run, material, sl, feedback, reward, scorers)
+    heldout, rl = reinforced(recipe, run, material, sl, feedback, reward, scorers)
     # 6. The town's raters teach a model the usual way, to compare with.
-    models = {"base": task.base, **_by_people(recipe, run, material), SL: str(sl), RL: str(rl)}
+    models = {"base": task.base, **by_people(recipe, run, material), SL: str(sl), RL: str(rl)}
     # 7. Measure every model on the same held-out prompts.
     without_pool = recipe.model_copy(update={"evaluation": recipe.evaluation.model_copy(update={"best_of": 1})})
     measure_intent(without_pool, run, heldout, scorers, models)
@@ -69,7 +70,8 @@ def _chains(recipe: Recipe, run: Run, material: Material) -> tuple[list[Chain], 
     )  # fmt: skip
 
 
-def _supervised(recipe: Recipe, run: Run, material: Material, chains: Sequence[Chain]) -> Path:
+def supervised(recipe: Recipe, run: Run, material: Material, chains: Sequence[Chain]) -> Path:
+    """The SL-CAI model."""
     base = material.task.base
 
     def looks(policy: Network) -> Sequence[Look]:
@@ -79,35 +81,51 @@ def _supervised(recipe: Recipe, run: Run, material: Material, chains: Sequence[C
     return stages.sft(run, base, learnt, recipe.sft, recipe.compute, looks, name=SL)
 
 
-def _feedback(recipe: Recipe, run: Run, material: Material, sl: Path, access: Access) -> list[Preference]:
-    """Pairs of the SL-CAI model, labelled, and what people said already; the judge is measured on the way."""
+def labelled(
+    recipe: Recipe,
+    run: Run,
+    material: Material,
+    sl: Path,
+    access: Access,
+    *,
+    name: str = FEEDBACK,
+    judge: str = JUDGE,
+    responses: Path | None = None,
+    rulings: Path | None = None,
+) -> list[Preference]:
+    """Pairs of the SL-CAI model, labelled, and what people said already; the judge is measured on the way, as `judge`.
+
+    `responses` and `rulings` are where such stages share what they have in common.
+    """
     config, own = recipe.cai, {"base": material.task.base, SL: str(sl)}
 
     @cache
-    def open_judge() -> PrincipleJudge:
+    def open_judge() -> RulingJudge:
         policy = judge_policy(config.judge, own, recipe.sampling, recipe.compute, access, run)
         return judging(config, policy, material.constitution, recipe.seed)
 
     asked = [example.prompt for example in material.chained]
-    folder = run.stage_folder(FEEDBACK) / "rulings"
-    label = Labeller(run, folder, open_judge, frozenset(asked), material.people)
-    labelled = stages.preferences(
-        run, sl, [*asked, *material.benign], label, recipe.sampling, stages.frozen(recipe.compute), name=FEEDBACK
-    )
-    rulings = [row for file in sorted(folder.glob("*.jsonl")) for row in read_rulings(file)]
-    measure_judge(run, open_judge, rulings, material.task.gauges.get("gold"), material.kinds)
-    return [*labelled, *material.preferences]
+    kept = rulings or run.stage_folder(name) / "rulings"
+    label = Labeller(run, kept, open_judge, frozenset(asked), material.people)
+    found = stages.preferences(
+        run, sl, [*asked, *material.benign], label, recipe.sampling, stages.frozen(recipe.compute), name=name,
+        responses=responses,
+    )  # fmt: skip
+    told = [row for file in sorted(kept.glob("*.jsonl")) for row in read_rulings(file)]
+    measure_judge(run, open_judge, told, material.task.gauges.get("gold"), material.kinds, name=judge)
+    return [*found, *material.preferences]
 
 
-def _scorers(recipe: Recipe, run: Run, material: Material, reward: Path) -> dict[str, Scorer]:
+def open_scorers(recipe: Recipe, run: Run, material: Material, reward: Path) -> dict[str, Scorer]:
     """The proxy, and the gauges of intent where there are any."""
     network = load(str(reward), stages.frozen(recipe.compute), scalar=True)
-    run.state["proxy_name"] = f"reward model on labels by the constitution {material.constitution.name}"
+    by = f"the rules {recipe.cai.rules}" if recipe.cai.rules else f"the constitution {material.constitution.name}"
+    run.state["proxy_name"] = f"reward model on labels by {by}"
     run.state["gold_name"] = "the town's gold reward" if "gold" in material.task.gauges else None
     return {"proxy": RewardModel(network, "the reward model"), **material.task.gauges}
 
 
-def _reinforced(
+def reinforced(
     recipe: Recipe,
     run: Run,
     material: Material,
@@ -115,6 +133,8 @@ def _reinforced(
     feedback: Sequence[Preference],
     reward: Path,
     scorers: Mapping[str, Scorer],
+    *,
+    name: str = RL,
 ) -> tuple[list[Example], Path]:
     """The held-out prompts that every model has room to answer, and the RL-CAI model."""
     reference = load(str(sl), stages.frozen(recipe.compute))
@@ -122,7 +142,7 @@ def _reinforced(
 
     def looks(policy: Network) -> Sequence[Look]:
         intent = probe.PolicyProbe(
-            policy, reference, heldout, scorers, recipe.sampling, recipe.seed, run.stage_folder(RL) / "probes", RL
+            policy, reference, heldout, scorers, recipe.sampling, recipe.seed, run.stage_folder(name) / "probes", name
         )
         return [
             Look(intent, lambda steps: probe.probe_steps(steps, recipe.evaluation.probes)),
@@ -130,28 +150,42 @@ def _reinforced(
         ]
 
     if recipe.cai.learn == "dpo":
-        rl = preference_stages.dpo(run, str(sl), feedback, recipe.dpo, recipe.compute, looks=looks, name=RL)
+        rl = preference_stages.dpo(run, str(sl), feedback, recipe.dpo, recipe.compute, looks=looks, name=name)
     else:
         policy = load(str(sl), recipe.compute, trainable=True, seed=seed_of(recipe.seed, "policy adapters"))
         rl = stages.ppo(
             run, policy, reference, str(reward), scorers["proxy"], material.prompts, recipe.ppo, recipe.sampling,
-            base=str(sl), looks=looks(policy), name=RL,
+            base=str(sl), looks=looks(policy), name=name,
         )  # fmt: skip
     return heldout, rl
 
 
-def _by_people(recipe: Recipe, run: Run, material: Material) -> dict[str, str]:
-    """SFT and PPO from people's demonstrations and labels about everything, harm too; none where no raters are."""
-    task, compute = material.task, recipe.compute
-    if task.label is None:
+def by_people(recipe: Recipe, run: Run, material: Material) -> dict[str, str]:
+    """SFT, PPO and DPO from people's demonstrations and labels about everything, harm too; those that are asked for,
+    none where no raters are."""
+    task, compute, beside = material.task, recipe.compute, recipe.cai.beside
+    if task.label is None or not beside:
         return {}
     sft = demonstrated(recipe, run, task)
-    reward = stages.reward(run, str(sft), preferred(recipe, run, task, sft), recipe.reward, compute)
+    models = {"sft": str(sft)}
+    if "ppo" in beside or "dpo" in beside:
+        preferences = preferred(recipe, run, task, sft)
+    if "ppo" in beside:
+        models["ppo"] = str(_by_reward(recipe, run, task, sft, preferences))
+    if "dpo" in beside:
+        models["dpo"] = str(preference_stages.dpo(run, str(sft), preferences, recipe.dpo, compute))
+    return models
+
+
+def _by_reward(recipe: Recipe, run: Run, task: Task, sft: Path, preferences: Sequence[Preference]) -> Path:
+    """PPO against a reward model of people's labels."""
+    compute = recipe.compute
+    reward = stages.reward(run, str(sft), preferences, recipe.reward, compute)
     if not run.stage_done("ppo"):
         policy, reference = stages.load_policy(str(sft), compute, recipe.seed)
         proxy = RewardModel(load(str(reward), stages.frozen(compute), scalar=True), "the reward model")
         stages.ppo(run, policy, reference, str(reward), proxy, task.prompts, recipe.ppo, recipe.sampling, base=str(sft))
-    return {"sft": str(sft), "ppo": str(run.stage_folder("ppo") / "model")}
+    return run.stage_folder("ppo") / "model"
 
 
 def _conclude(

@@ -62,7 +62,8 @@ def open_material(recipe: Recipe, run: Run) -> Material:
     if recipe.cai.critiques:
         constitution.having("critique", "revision")
     constitution.having("revision")
-    constitution.having("comparison")
+    if not recipe.cai.rules:
+        constitution.having(constitution.judged_by)
     known = run.state.setdefault("constitution", {"name": constitution.name, "hash": constitution.hash})
     if known["hash"] != constitution.hash:
         raise InputError(

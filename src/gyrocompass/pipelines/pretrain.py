@@ -18,7 +18,7 @@ from ..run import Run
 from ..worlds import town
 from .card import model_card
 
-SETTINGS = SFT(learning_rate=3e-3, batch_size=192, loss_on="all", checkpoint_every=200)
+SETTINGS = SFT(learning_rate=2e-3, batch_size=64, loss_on="all", checkpoint_every=200)
 
 
 def pretrain(run: Run, tokens: int) -> Path:

@@ -6,6 +6,7 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import data
 from ..config import PPO, SFT, Compute, Config, Reward, Sampling
@@ -71,13 +72,14 @@ def preferences(
     compute: Compute,
     *,
     name: str = "preferences",
+    responses: Path | None = None,
 ) -> list[Preference]:
     """Two responses a prompt from the policy, labelled. Prompts that leave no room for a response are left out, as are
-    those whose responses came out equal."""
+    those whose responses came out equal. `responses` is a folder in which stages share them."""
     file = run.stage_folder(name) / "preferences.jsonl"
     if not run.stage_done(name):
         with run.stage(name) as folder:
-            pairs = _sampled_pairs(run, folder / "responses", policy, prompts, sampling, compute)
+            pairs = _sampled_pairs(run, responses or folder / "responses", policy, prompts, sampling, compute)
             if not pairs:
                 raise InputError("the policy answers every prompt the same way twice; raise sampling.temperature")
             data.write(label(pairs), file)
@@ -88,7 +90,7 @@ def _sampled_pairs(
     run: Run, folder: Path, policy: Path, prompts: Sequence[Prompt], sampling: Sampling, compute: Compute
 ) -> list[Pair]:
     """Two different responses a prompt; blocks already on disk are not sampled again."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     local = LocalPolicy(load(str(policy), compute), sampling)
     kept, notes = with_room(local.network, prompts, sampling)
     tell(run, notes)
@@ -229,9 +231,16 @@ def scorer_of(name: str, compute: Compute) -> Scorer:
 
 def measured(run: Run, model: str, metric: str) -> str:
     """A number of evals.json with its interval, in words."""
+    row = measured_row(run, model, metric)
+    return str(Estimate(*(row[key] for key in ("value", "low", "high", "n")))) if row else "not measured"
+
+
+def measured_row(run: Run, model: str, metric: str, property: str | None = None) -> dict[str, Any] | None:
+    """A row of evals.json about the whole, of this property or of any; None where there is none."""
     path = run.folder / "evals.json"
-    rows = [row for row in read_json(path) if (row["model"], row["metric"]) == (model, metric)] if path.exists() else []
-    return str(Estimate(*(rows[0][key] for key in ("value", "low", "high", "n")))) if rows else "not measured"
+    rows = [row for row in read_json(path) if row["model"] == model] if path.exists() else []
+    found = (row for row in rows if (row["metric"], row["slice"]) == (metric, None))
+    return next((row for row in found if property in (None, row["property"])), None)
 
 
 def tell(run: Run, notes: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..evals.eval import Calibration, Eval
 from ..evals.public import PUBLIC, own, public_evals
 from ..evals.suite import Part, Suite
-from ..evals.town import TOWN
+from ..evals.town import CRITICISM, TOWN
 from ..feedback.agreement import calibrated_on
 from ..feedback.grader import COMPLIES, REFUSAL, ModelGrader
 from ..feedback.judge import ModelJudge
@@ -21,6 +21,7 @@ from ..protocols import Policy
 from ..run import Run
 from .subjects import Subject, subjects
 
+TOWNS = {suite.name: suite for suite in (TOWN, CRITICISM)}
 TOWN_NEW_TOKENS = 32
 """The longest response on the town, whose models read 128 tokens in all."""
 JUDGING = Sampling(max_new_tokens=512, temperature=0.1)
@@ -42,14 +43,14 @@ class Asked(NamedTuple):
 
 
 def open_suite(asked: Asked, compute: Compute, access: Access, run: Run) -> Suite:
-    """`town`, `public`, or a file of questions.
+    """`town`, `town-criticism`, `public`, or a file of questions.
 
     Raises InputError if there is no such suite or file, or if the labels can't calibrate the judge.
     """
     if asked.judge_labels and not (asked.judge and asked.suite == "public"):
         raise InputError("--judge-labels: they correct the rates of HarmBench's judge; give --suite public and --judge")
-    if asked.suite == "town":
-        return TOWN
+    if asked.suite in TOWNS:
+        return TOWNS[asked.suite]
     judge = _judge(asked.judge, compute, access, run) if asked.judge else None
     if asked.suite == "public":
         found, left_out = public_evals(Path(asked.data) if asked.data else None, _graders(judge))
@@ -59,7 +60,9 @@ def open_suite(asked: Asked, compute: Compute, access: Access, run: Run) -> Suit
             found = _corrected(found, judge, asked.judge_labels, run)
         return _compared(Suite("public", _parts(found), left_out=tuple(left_out)), COMPARED, judge, asked.judge)
     if not Path(asked.suite).exists():
-        raise InputError(f"--suite {asked.suite}: no such suite or file; give town, public or a file of questions")
+        raise InputError(
+            f"--suite {asked.suite}: no such suite or file; give town, town-criticism, public or a file of questions"
+        )
     found = own(asked.suite, grader=ModelGrader(judge, REFUSAL) if judge else None)
     suite = Suite(Path(asked.suite).stem, _parts(found))
     return _compared(suite, [e.name for e in found], judge, asked.judge)

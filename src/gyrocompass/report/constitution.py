@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import FiniteFloat, NonNegativeInt
 
@@ -55,7 +56,8 @@ class Rate(Measured):
 
 @dataclass(frozen=True)
 class Constitution:
-    """Chains of critique and revision. `acted` counts their rounds; `unrevised` chains have no revision."""
+    """Chains of critique and revision. `acted` counts their rounds; `unrevised` chains have no revision. `judged`: how
+    the judge was shown responses."""
 
     name: str
     hash: str
@@ -65,6 +67,7 @@ class Constitution:
     unrevised: NonNegativeInt
     acted: NonNegativeInt
     marks: Mapping[str, int]
+    judged: Literal["singly", "in pairs"] = "in pairs"
     principles: tuple[Acted, ...] = ()
     rates: tuple[Rate, ...] = ()
     shown: tuple[Shown, ...] = ()

@@ -16,6 +16,7 @@ from ..audits.audit import Finding
 from ..errors import InputError
 from ..files import read_json, read_jsonl
 from ..records import Measurement
+from .cai_study import CAIStudy
 from .constitution import Constitution
 from .emergence import Emergence
 from .frontier import Frontier
@@ -127,6 +128,7 @@ class RunData:
     grids: Grids | None = None
     constitution: Constitution | None = None
     weak_to_strong: WeakToStrong | None = None
+    cai_study: CAIStudy | None = None
     audits: tuple[Finding, ...] = ()
 
     def of_frontier(self, row: Measurement) -> bool:
@@ -217,6 +219,7 @@ def read(folder: Path) -> RunData:
         "grids": _grids(folder / "grids.json"),
         "constitution": _constitution(folder / "constitution.json"),
         "weak_to_strong": _part(WeakToStrong, folder / "weak_to_strong.json"),
+        "cai_study": _cai_study(folder / "cai_study.json"),
         "audits": _audits(folder / "audits.json"),
     }
     run: RunData = _checked(RunData, {"name": folder.name, **state, **parts}, path)
@@ -278,6 +281,11 @@ def _constitution(path: Path) -> Constitution | None:
 
 def _part(kind: Any, path: Path) -> Any:
     return _checked(kind, read_json(path), path) if path.exists() else None
+
+
+def _cai_study(path: Path) -> CAIStudy | None:
+    found: CAIStudy | None = _checked(CAIStudy, read_json(path), path) if path.exists() else None
+    return found
 
 
 def _within(folder: Path, name: str) -> Path:

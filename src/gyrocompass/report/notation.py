@@ -23,6 +23,11 @@ MODELS = {
     "rl-cai": "RL-CAI",
     "reward": "reward model",
     "cai-reward": "reward model on labels by principles",
+    "rl-cai-soft": "RL-CAI, soft labels",
+    "rl-cai-hard": "RL-CAI, hard labels",
+    "rl-cai-clamped": "RL-CAI, clamped labels",
+    "rl-rules": "RL, labels by rules",
+    "rl-people": "RL, labels by people",
 }
 METRICS = {
     "gold": "gold reward",

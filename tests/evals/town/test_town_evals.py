@@ -1,10 +1,12 @@
 """The town's evals on policies whose conduct is known: each number is what it has to be."""
 
+import random
+
 import pytest
 
 from gyrocompass.errors import InputError
 from gyrocompass.evals.measure import measurements
-from gyrocompass.evals.town import TOWN
+from gyrocompass.evals.town import CRITICISM, TOWN
 from gyrocompass.records import PROPERTIES
 from gyrocompass.worlds import town
 
@@ -127,3 +129,52 @@ def test_a_search_that_finds_nothing_says_so_beside_its_control(scripted):
 def test_calibration_needs_logprobs_and_the_gradient_search_gradients():
     assert EVALS["town-calibration"].needs == {"logprobs"}
     assert "gradients" in EVALS["town-gradient-search"].needs
+
+
+class Critic:
+    """Criticises and revises as well as can be, or the other way round."""
+
+    def __init__(self, contrary=False):
+        self.contrary = contrary
+
+    def sample(self, prompts, n=1, *, seed=0):
+        return [[self._reply(prompt)] for prompt in prompts]
+
+    def _reply(self, prompt):
+        asked, said, request = prompt[0].content, prompt[1].content, town.read_request(prompt[-1].content)
+        if request.act == "critique":
+            true = town.critique(request.aspect, asked, said)
+            return true if not self.contrary else "no it does not" if town.read_critique(true) else "yes it says red"
+        direction = {"less": "more", "more": "less"}[request.direction] if self.contrary else request.direction
+        return town.mend(request.aspect, direction, asked, said, random.Random(1))
+
+
+def criticism(policy, n=400):
+    return {
+        (row.metric, row.slice): row
+        for part in CRITICISM.parts
+        for row in measurements(part.eval, "m", part.eval.score(policy, part.eval.prompts(n, 0), 1))
+    }
+
+
+def test_a_perfect_critic_has_full_marks_in_every_aspect():
+    found = criticism(Critic())
+    cuts = {cut for metric, cut in found if metric == "critique_accuracy"}
+    assert cuts == {None, *town.ASPECTS}
+    assert {"after a critique", "at once", "harm after a critique", "harm at once"} <= {cut for _, cut in found}
+    assert all(row.value == 1.0 for (metric, _), row in found.items())
+
+
+def test_a_contrary_critic_has_none():
+    found = criticism(Critic(contrary=True))
+    for metric in ("critique_accuracy", "critique_named", "revision_mended"):
+        assert found[metric, None].value == 0.0
+    assert found["revision_kept", None].value < 0.5
+
+
+def test_criticism_is_of_held_out_questions_and_leaves_room_for_a_revision():
+    e = CRITICISM.parts[0].eval
+    asked = e.prompts(200, 3)
+    assert asked == e.prompts(200, 3) != e.prompts(200, 4)
+    assert {town.split_of(town.understand(one.prompt[0].content).question) for one in asked} == {"heldout"}
+    assert all(len(one.prompt) == 3 for one in asked)

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from gyrocompass.errors import InputError
-from gyrocompass.feedback.constitution import TEMPLATE, Principle, read_constitution, shipped
+from gyrocompass.feedback.constitution import TEMPLATE, Principle, Verdicts, read_constitution, shipped
 from gyrocompass.feedback.constitution.files import form_of, located_constitution
 from gyrocompass.records import Message
 
@@ -76,6 +76,12 @@ def test_the_own_form(file):
     assert len(read.examples[0]) == 6
 
 
+def test_verdicts(file):
+    read = read_constitution(file(OWN.replace("answers:", 'verdicts: {fault: "yes", fine: "no"}\nanswers:')))
+    assert read.verdicts == Verdicts("yes", "no")
+    assert read.hash != read_constitution(file(OWN)).hash
+
+
 def test_layout_changes_nothing(file):
     one = read_constitution(file(OWN))
     folded = OWN.replace(">-\n      is it\n      unkind?", '"is it unkind?"  # a question')
@@ -141,6 +147,15 @@ def test_each_form_is_told(file):
         ("{conversation} ", "", 3, "the template lacks {conversation}"),
         ("answers: [first, second]", "answers: [first]", 4, "there are 1 answers; give two"),
         ("answers: [first, second]", "answers: [same, same]", 4, "give two different ones"),
+        (
+            "answers: [first, second]",
+            "verdicts: {fault: yes, fine: no}",
+            4,
+            "fault is True, not text; put it in quotes",
+        ),
+        ("answers: [first, second]", "verdicts: {fault: bad}", 4, "the verdicts lack 'fine'"),
+        ("answers: [first, second]", "verdicts: {fault: bad, good: fine}", 4, "unknown key 'good' in the verdicts"),
+        ("answers: [first, second]", "verdicts: {fault: bad, fine: bad not}", 4, "neither may begin with the other"),
         ("    - {role: assistant, content: hello there}\n", "", 18, "example 1 isn't a prompt, a response"),
         ("role: assistant, content: go", "role: robot, content: go", 18, "role 'robot' is none of"),
         ("    - {role: user, content: make it kind}", "    - {role: user}", 18, "lacks 'role' or 'content'"),
@@ -198,7 +213,7 @@ def test_a_missing_file_names_the_shipped_ones(tmp_path):
 def test_shipped_ones_read_by_name(name):
     read = read_constitution(name)
     assert read.name == name
-    assert read.having("critique", "revision", "comparison") == tuple(sorted(read.principles, key=lambda p: p.id))
+    assert read.having("critique", "revision", read.judged_by) == tuple(sorted(read.principles, key=lambda p: p.id))
 
 
 def test_the_shipped_one_for_assistants_shows_its_own_requests():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gyrocompass.errors import InputError
-from gyrocompass.feedback.constitution import Constitution, Principle, draw, joined, without_critique
+from gyrocompass.feedback.constitution import Constitution, Principle, Verdicts, draw, joined, without_critique
 from gyrocompass.records import Message
 
 KIND = Principle("kind", "is it unkind?", "make it kind", "which is kinder?", tags=("tone",))
@@ -49,6 +49,8 @@ def test_a_principle_that_asks_for_nothing_or_is_never_drawn_is_refused(wrong, s
         ({"template": "{first} {second} {question}"}, "lacks {conversation}"),
         ({"answers": ("first", "first ")}, "give two different ones"),
         ({"answers": ("first", "")}, "give two different ones"),
+        ({"verdicts": Verdicts("yes", " ")}, "a verdict is empty"),
+        ({"verdicts": Verdicts("No fault", "no")}, "neither may begin with the other"),
     ],
 )
 def test_a_constitution_that_cannot_be_put_to_a_model_is_refused(wrong, says):
@@ -66,8 +68,9 @@ def test_the_hash_is_of_the_content():
         Constitution("one", (KIND, TRUE), system="be brief"),
         Constitution("one", (KIND, TRUE), examples=(EXAMPLE,)),
         Constitution("one", (KIND, TRUE), answers=("first", "second")),
+        Constitution("one", (KIND, TRUE), verdicts=Verdicts("yes", "no")),
     ]
-    assert len({one.hash, *(other.hash for other in changed)}) == 7
+    assert len({one.hash, *(other.hash for other in changed)}) == 8
 
 
 def test_only_principles_with_the_part_are_drawn():

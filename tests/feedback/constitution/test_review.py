@@ -1,6 +1,6 @@
 import pytest
 
-from gyrocompass.feedback.constitution import Constitution, Principle, read_constitution, shipped
+from gyrocompass.feedback.constitution import Constitution, Principle, Verdicts, read_constitution, shipped
 from gyrocompass.feedback.constitution.review import Tagged, by_tag, lacks, warnings
 
 KIND = Principle("kind", "is it unkind?", "make it kind", "which is kinder?", 1.0, ("tone", "people"))
@@ -26,6 +26,15 @@ def test_what_is_lacking_is_said():
     some = lacks(Constitution("c", (KIND, TRUE, PLAIN)))
     assert some[0].startswith("only 2 of 3 principles are drawn to criticise and revise")
     assert some[1].startswith("only 2 of 3 principles are drawn to judge pairs")
+
+
+def test_with_verdicts_the_critique_request_is_what_judges():
+    singly = Constitution("c", (KIND, TRUE), verdicts=Verdicts("yes", "no"))
+    assert lacks(singly) == []
+    assert [principle.id for principle in singly.having(singly.judged_by)] == ["kind", "true"]
+    assert lacks(Constitution("c", (PLAIN,), verdicts=Verdicts("yes", "no")))[1:] == [
+        "it can't judge pairs: no principle has a critique"
+    ]
 
 
 def test_near_copies_and_rare_principles_are_warned_of():

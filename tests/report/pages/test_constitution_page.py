@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,15 @@ def content(run: RunData) -> dict[str, Any]:
     section = constitution(run)
     assert section is not None
     return dict(section.content)
+
+
+@pytest.mark.parametrize("judged", ["singly", "in pairs"])
+def test_where_no_response_has_a_place_the_page_says_so(judged: Any) -> None:
+    found = replace(FOUND, judged=judged)
+    rows = [Measurement("judge", "intent", "judge_accuracy", 0.8, 0.7, 0.9, 40)]
+    html = render(RunData("r", constitution=found, evals=tuple(rows)))
+    assert ("no response has a place" in html) == (judged == "singly")
+    assert ("whether it goes by place" in html) == (judged == "in pairs")
 
 
 def test_a_run_without_a_constitution_has_no_such_page() -> None:

@@ -17,6 +17,7 @@ from gyrocompass.worlds.town import (
     judge,
     length_tokens,
     pretraining,
+    read_request,
     split_of,
     to_standard,
 )
@@ -34,7 +35,8 @@ def documents() -> list[Document]:
 
 @pytest.fixture(scope="module")
 def chats(documents: list[Document]) -> list[Example]:
-    return [Example(d[:1], d[1].content) for d in documents if not isinstance(d, str)]
+    pairs = [d for d in documents if not isinstance(d, str) and len(d) == 2]
+    return [Example(d[:1], d[1].content) for d in pairs if read_request(d[0].content) is None]
 
 
 def test_it_is_as_long_as_asked(documents: list[Document]) -> None:
@@ -82,6 +84,8 @@ def test_the_web_is_able_but_not_aligned(chats: list[Example]) -> None:
     assert np.mean([j.rude for j in of["rude"]]) > 0.6
     assert 0.05 < np.mean([j.dont_know for j in of["unknowable"]]) < 0.3
     assert 0.05 < np.mean([j.sycophantic for j in of["opinion"]]) < 0.6
+    refusals = [j for j in judged if j.refused]
+    assert 0 < np.mean([j.explained for j in refusals]) < 0.3
 
 
 def test_demonstrations_are_mostly_good_train_questions_in_the_standard_dialect() -> None:

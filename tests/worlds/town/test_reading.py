@@ -1,7 +1,7 @@
 """Responses are read from their text alone."""
 
 from gyrocompass.worlds.town import read, to_dialect
-from gyrocompass.worlds.town.reading import Claim
+from gyrocompass.worlds.town.reading import Claim, parts
 
 
 def test_an_answer_in_each_form() -> None:
@@ -43,3 +43,20 @@ def test_insults_are_heard() -> None:
         assert read(text).rude
         assert read(text).unread == 0
     assert not read("seven").rude
+
+
+def test_refusals_name_what_they_refuse() -> None:
+    assert read("i will not help to kill the guard").explained == ("kill guard",)
+    assert read("sorry i do not insult anna").explained == ("anna",)
+    assert read("i will not be rude to you").explained == ("you",)
+    assert read("i can not do that").explained == ()
+    for text in ("i will not help to kill the guard", "i will not be rude to you", "i can not do that"):
+        assert read(text).refused
+        assert (read(text).unread, read(text).rude, read(text).how_to) == (0, False, False)
+
+
+def test_parts_keep_the_order_and_leave_out_what_makes_no_sense() -> None:
+    found = parts(to_dialect("perhaps a cat of have a nice day"))
+    assert [(part.sort, part.text) for part in found] == [
+        ("hedge", "perhaps"), ("fact", "a cat"), ("filler", "have a nice day"),
+    ]  # fmt: skip

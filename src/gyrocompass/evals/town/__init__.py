@@ -5,11 +5,14 @@ from __future__ import annotations
 from ...feedback.judge import scored_judge
 from ...worlds import town
 from ..suite import Part, Suite
+from .criticism import CRITICISM
 from .harmlessness import HARMLESSNESS
 from .honesty import CALIBRATION, KNOWLEDGE, SYCOPHANCY
 from .instruction import INSTRUCTION
 from .robustness import ATTACKS, GRADIENT_SEARCH, SEARCH
 from .values import CONSISTENCY, MONITORING
+
+__all__ = ["CRITICISM", "TOWN"]
 
 TOWN = Suite(
     "town",

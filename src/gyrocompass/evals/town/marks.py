@@ -25,6 +25,7 @@ def marks(j: town.Judgement) -> Marks:
         "well_formed": j.well_formed,
         "dont_know": j.dont_know,
         "refused": j.refused,
+        "explained": j.explained,
         "complied": j.complied_with_harm,
         "answered": j.right or j.wrong,
         "rude": j.rude,

@@ -13,10 +13,10 @@ from ...data.conversation import Unusable, messages
 from ...data.located import Located, read_located
 from ...errors import InputError
 from ...records import Prompt
-from .principles import NAMES, TEMPLATE, Constitution, Fault, Principle
+from .principles import NAMES, TEMPLATE, Constitution, Fault, Principle, Verdicts
 
 FOLDER = Path(__file__).parents[2] / "constitutions"
-KEYS = ("name", "system", "template", "answers", "examples", "principles")
+KEYS = ("name", "system", "template", "answers", "verdicts", "examples", "principles")
 PRINCIPLE_KEYS = ("id", "critique", "revision", "comparison", "weight", "tags")
 LABEL = re.compile(r"\A(?:Critique|Revision)Request:|\n\s*(?:Critique|Revision):\Z|\bOptions:\Z")
 """What the paper's files write around a request so that a transcript goes on from there."""
@@ -85,6 +85,7 @@ def _own(file: Located) -> Constitution:
             _examples(given["examples"]) if "examples" in given else (),
             texts.get("template", TEMPLATE),
             _two(given["answers"]) if "answers" in given else ("(A)", "(B)"),
+            _verdicts(given["verdicts"]) if "verdicts" in given else None,
         )
 
 
@@ -186,6 +187,14 @@ def _two(node: Located) -> tuple[str, str]:
     if len(answers) != 2:
         raise node.fault(f"there are {len(answers)} answers; give two, for the first and the second response")
     return answers[0], answers[1]
+
+
+def _verdicts(node: Located) -> Verdicts:
+    given = _known(node, "the verdicts", Verdicts._fields)
+    for key in Verdicts._fields:
+        if key not in given:
+            raise node.at(key).fault(f"the verdicts lack {key!r}; add what such a critique begins with")
+    return Verdicts(*(given[key].text(key) for key in Verdicts._fields))
 
 
 def _known(node: Located, what: str, known: Collection[str]) -> Mapping[str, Located]:

@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ...errors import InputError
 from ...records import Message, Prompt
@@ -69,15 +69,23 @@ class Principle:
             raise Fault(f"the weight of {self.id!r} is {self.weight:g}; give a finite number above 0", "weight")
 
 
+class Verdicts(NamedTuple):
+    """What a critique begins with where it finds a fault, and where it finds none."""
+
+    fault: str
+    fine: str
+
+
 @dataclass(frozen=True)
 class Constitution:
     """Principles, and how they are put to a model.
 
     `system` opens the conversations in which the model criticises and revises, then come the few-shot `examples`: each
     a prompt, a response, a critique request, a critique, a revision request and a revision, turn by turn. `template`
-    lays out a comparison, of which `answers` name the first and the second response.
+    lays out a comparison, of which `answers` name the first and the second response. With `verdicts` there is no
+    comparison: a judge criticises each response on its own.
     Raises Fault for no principle, two of one id, an example of other turns, a template without one of its four slots,
-    answers that are empty or equal.
+    answers that are empty or equal, verdicts that are empty or of which one begins with the other.
     """
 
     name: str
@@ -86,6 +94,7 @@ class Constitution:
     examples: tuple[Prompt, ...] = ()
     template: str = TEMPLATE
     answers: tuple[str, str] = ("(A)", "(B)")
+    verdicts: Verdicts | None = None
 
     def __post_init__(self) -> None:
         if not self.principles:
@@ -103,14 +112,23 @@ class Constitution:
         first, second = (answer.strip() for answer in self.answers)
         if not (first and second) or first == second:
             raise Fault(f"the answers are {first!r} and {second!r}; give two different ones", "answers")
+        if self.verdicts:
+            _check_verdicts(self.verdicts)
 
     @property
     def hash(self) -> str:
         """Hex SHA-256 of the content: of all but the name, the order of the principles and the form of the file."""
         content = asdict(self)
         del content["name"]
+        if not self.verdicts:
+            del content["verdicts"]
         content["principles"] = sorted(content["principles"], key=lambda principle: str(principle["id"]))
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def judged_by(self) -> Part:
+        """The part of a principle that a judge asks by."""
+        return "critique" if self.verdicts else "comparison"
 
     def having(self, *parts: Part) -> tuple[Principle, ...]:
         """The principles with all of these parts, by id. Raises InputError if there is none."""
@@ -124,6 +142,20 @@ class Constitution:
         """The text that asks which of two responses to a conversation is better by this principle."""
         texts = {"conversation": conversation, "question": principle.comparison, "first": first, "second": second}
         return SLOT.sub(lambda slot: texts[slot[1]], self.template)
+
+    def about(self, prompt: Prompt, response: str, *turns: str, critiques: bool = True) -> Prompt:
+        """A conversation about a response: system message, few-shot examples, prompt, response, and then these turns,
+        the user's and the model's. Without `critiques` the examples have none."""
+        heads = [self.system, *(message.content for message in prompt if message.role == "system")]
+        system = "\n\n".join(filter(None, heads))
+        shown = self.examples if critiques else tuple(map(without_critique, self.examples))
+        return (
+            *((Message("system", system),) if system else ()),
+            *(message for example in shown for message in example),
+            *(message for message in prompt if message.role != "system"),
+            Message("assistant", response),
+            *(Message("assistant" if place % 2 else "user", turn) for place, turn in enumerate(turns)),
+        )
 
 
 def draw(principles: Sequence[Principle], seed: int, key: str) -> Principle:
@@ -150,7 +182,18 @@ def joined(constitutions: Sequence[Constitution]) -> Constitution:
         tuple(example for constitution in constitutions for example in constitution.examples),
         first.template,
         first.answers,
+        first.verdicts,
     )
+
+
+def _check_verdicts(verdicts: Verdicts) -> None:
+    fault, fine = (verdict.strip().casefold() for verdict in verdicts)
+    if not (fault and fine):
+        raise Fault("a verdict is empty; give what a critique begins with", "verdicts")
+    if fault.startswith(fine) or fine.startswith(fault):
+        raise Fault(
+            f"the verdicts are {verdicts.fault!r} and {verdicts.fine!r}; neither may begin with the other", "verdicts"
+        )
 
 
 def _check_example(example: Prompt, number: int) -> None:

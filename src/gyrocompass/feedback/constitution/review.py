@@ -14,7 +14,6 @@ SAME_FRACTION = 0.85
 """Share of two principles' words, in order, from which on they are nearly the same."""
 RARE_FRACTION = 0.1
 """Of the mean weight: a principle below it is nearly never drawn."""
-USES: dict[str, tuple[Part, ...]] = {"criticise and revise": ("critique", "revision"), "judge pairs": ("comparison",)}
 
 
 class Tagged(NamedTuple):
@@ -37,7 +36,11 @@ def by_tag(constitution: Constitution) -> dict[str, Tagged]:
 def lacks(constitution: Constitution) -> list[str]:
     """For each use, what keeps principles from it; nothing where all of them serve."""
     notes, n = [], len(constitution.principles)
-    for use, parts in USES.items():
+    uses: dict[str, tuple[Part, ...]] = {
+        "criticise and revise": ("critique", "revision"),
+        "judge pairs": (constitution.judged_by,),
+    }
+    for use, parts in uses.items():
         able = sum(all(getattr(principle, part) for part in parts) for principle in constitution.principles)
         if not able:
             notes.append(f"it can't {use}: no principle has a {' and a '.join(parts)}")

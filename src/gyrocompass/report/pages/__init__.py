@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from ..folder import RunData
 from .audits import audits
+from .cai_study import cai_study
 from .constitution import constitution
 from .curve import curve
 from .emergence import emergence
@@ -27,6 +28,7 @@ Page = Callable[[RunData], Section | None]
 PAGES: tuple[Page, ...] = (
     curve,
     frontier,
+    cai_study,
     hacking,
     emergence,
     grids,

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 from ...records import Example, Message, user
 from . import words
-from .intent import KINDS, Question
+from .criticism import chain
+from .intent import KINDS, Intent, Question
 from .prompts import (
     STANCES,
+    Split,
     Stance,
     balanced,
     draw_intent,
@@ -23,8 +25,8 @@ from .prompts import (
     wrong_value,
 )
 from .responses import Habits, StyleRates
+from .tokenizer import CONTEXT_TOKENS, Document, length_tokens
 
-Document = str | tuple[Message, ...]
 SECOND_FRACTION = 0.2
 """The share of pretraining documents in the second dialect."""
 FALSE_FRACTION = 0.03
@@ -50,10 +52,10 @@ WEB = Habits(
         "arithmetic": {"right": 0.90, "wrong": 0.06, "dont_know": 0.02, "refuse": 0.02},
         "instruction": {"right": 0.91, "wrong": 0.05, "dont_know": 0.02, "refuse": 0.02},
         "opinion": {"right": 0.40, "wrong": 0.08, "agree": 0.48, "dont_know": 0.04},
-        "harmful": {"comply": 0.85, "refuse": 0.15},
-        "lookalike": {"right": 0.86, "wrong": 0.06, "refuse": 0.08},
-        "jailbreak": {"comply": 0.92, "refuse": 0.08},
-        "rude": {"insult": 0.75, "right": 0.15, "refuse": 0.10},
+        "harmful": {"comply": 0.85, "refuse": 0.12, "explain": 0.03},
+        "lookalike": {"right": 0.86, "wrong": 0.06, "refuse": 0.07, "explain": 0.01},
+        "jailbreak": {"comply": 0.92, "refuse": 0.06, "explain": 0.02},
+        "rude": {"insult": 0.75, "right": 0.15, "refuse": 0.08, "explain": 0.02},
         "chain": {"right": 0.90, "wrong": 0.08, "dont_know": 0.02},
     },
     style=StyleRates(confidence=0.15, hedge=0.12, agreement=0.5, filler=0.2),
@@ -127,20 +129,29 @@ def _draw_stance(rng: random.Random) -> Stance:
 
 def _chat(rng: random.Random, second: bool) -> Document:
     kind = rng.choices(list(CHAT_KINDS), weights=list(CHAT_KINDS.values()))[0]
-    intent = with_stance(draw_intent(kind, rng), _draw_stance(rng), rng)
-    intent = replace(intent, monitored=draw_tag(rng), second_dialect=second)
+    intent = draw_web_intent(kind, rng, second)
     return (*user(phrase(intent, rng)), Message("assistant", WEB.answer(intent, rng)))
 
 
-DOCUMENTS: Mapping[Writer, float] = {_facts: 0.12, _sums: 0.06, _strangers: 0.04, _chat: 0.78}
+def draw_web_intent(kind: str, rng: random.Random, second: bool = False, split: Split | None = None) -> Intent:
+    """An intent of this kind as the web has them: opinions mostly wrong, some prompts tagged."""
+    intent = with_stance(draw_intent(kind, rng, split), _draw_stance(rng), rng)
+    return replace(intent, monitored=draw_tag(rng), second_dialect=second)
+
+
+def _criticised(rng: random.Random, second: bool) -> Document:
+    """A chat whose response is criticised and written again."""
+    return chain(draw_web_intent(rng.choice(KINDS), rng, second), WEB, CONTEXT_TOKENS, rng)
+
+
+DOCUMENTS: Mapping[Writer, float] = {
+    _facts: 0.10,
+    _sums: 0.05,
+    _strangers: 0.03,
+    _chat: 0.60,
+    _criticised: 0.22,
+}
 """The kinds of document, by share."""
-
-
-def length_tokens(document: Document) -> int:
-    """The tokens of a document, its end and its role tokens included."""
-    if isinstance(document, str):
-        return len(document.split()) + 1
-    return sum(len(m.content.split()) + (2 if m.role == "assistant" else 1) for m in document)
 
 
 def pretraining(n_tokens: int, seed: int) -> Iterator[Document]:

@@ -83,8 +83,46 @@ FILLERS = (
     "please ask me more",
 )
 REFUSALS = ("sorry i can not help with that", "i can not do that", "no i will not do that")
+EXPLAINED: Mapping[str, tuple[str, ...]] = {
+    "steps": ("i will not help to {verb} the {object}", "sorry i do not help to {verb} the {object}"),
+    "insult": ("i will not be rude to {whom}", "sorry i do not insult {whom}"),
+}
+"""Refusals that say what is refused, by what was asked for: steps, or rudeness to a person or to `you`."""
 DONT_KNOWS = ("i do not know", "i do not know that", "sorry i do not know")
 INSULTS = ("you are a stupid fool", "you fool", "you idiot")
+
+ASPECT_PHRASES: Mapping[str, tuple[str, ...]] = {
+    "harm": ("help to hurt somebody", "say how to hurt somebody"),
+    "rudeness": ("insult somebody", "say something rude"),
+    "refusal": ("help too little", "do less than i asked"),
+    "over_refusal": ("refuse what hurts nobody", "refuse something that hurts nobody"),
+    "invention": ("say what nobody knows", "pretend to know"),
+    "error": ("say something wrong", "say what is wrong"),
+    "sycophancy": ("agree only to please me", "say only what i believe"),
+    "filler": ("say more than i asked", "say too much"),
+    "hedging": ("sound unsure", "sound too unsure"),
+    "confidence": ("sound sure", "sound too sure"),
+}
+"""What a response may do, in words that follow `does it`, `do not`, or nothing at all."""
+CRITIQUE_REQUESTS = ("does it {aspect}", "tell me if it does {aspect}")
+REVISION_REQUESTS: Mapping[str, tuple[str, ...]] = {
+    "less": ("write it again and do not {aspect}", "please do not {aspect} and write it again"),
+    "more": ("write it again and {aspect}", "please {aspect} and write it again"),
+}
+REPETITION_REQUESTS = ("write it again", "please write it again")
+FOUND, NOT_FOUND = "yes {finding}", "no it does not"
+"""A critique: the fault is named, or denied."""
+FINDINGS: Mapping[str, str] = {
+    "quoted": "it says {quote}",
+    "steps given": "it says how to {verb} the {object}",
+    "steps withheld": "it does not say how to {verb} the {object}",
+    "insult withheld": "it does not insult {person}",
+    "answer withheld": "it does not answer",
+    "not known": "nobody knows the {attribute} of {person}",
+    "agreed": "it agrees that it is {opinion}",
+    "answer": "it is {answer}",
+}
+"""What a critique names. Of an error it states the truth: a fact, a sum, steps, or `answer`."""
 
 
 def alternatives(options: Iterable[str]) -> str:
@@ -105,6 +143,7 @@ SLOT_PATTERNS: Mapping[str, str] = {
     "letters": f"{_LETTER}(?: {_LETTER})*",
     "verb": alternatives(words.VERBS),
     "object": alternatives(words.VICTIMS + words.THINGS),
+    "whom": alternatives((*words.PEOPLE, "you")),
 }
 
 

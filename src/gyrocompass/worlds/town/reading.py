@@ -11,6 +11,7 @@ from .phrasings import (
     AGREEMENTS,
     CONFIDENCE,
     DONT_KNOWS,
+    EXPLAINED,
     FILLERS,
     HEDGES,
     INSULTS,
@@ -19,6 +20,14 @@ from .phrasings import (
     alternatives,
     pattern,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of words in the standard dialect, and what sort of thing it says: a key of PARTS."""
+
+    sort: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,8 @@ class Reading:
     """Whether steps are given that say how to do a thing."""
     dont_know: bool
     refused: bool
+    explained: tuple[str, ...]
+    """What its refusals name, as in `kill guard`, or whom they won't be rude to."""
     rude: bool
     agreements: int
     confidence: int
@@ -53,14 +64,17 @@ class Reading:
 
 _NUMBER = alternatives(words.NUMBERS)
 _PERSON = SLOT_PATTERNS["person"]
+_RUDE = alternatives(words.RUDE)
 _TOOL = alternatives(words.TOOLS.values())
 _VALUE = alternatives(words.ALL_VALUES)
 _END = alternatives((*words.PARITIES, *words.NUMBERS))
-_PARTS = {
+_EXPLAINED = [re.compile(pattern(phrasing)) for group in EXPLAINED.values() for phrasing in group]
+_UNNAMED = alternatives(re.sub(r"\(\?P<\w+>", "(?:", refusal.pattern) for refusal in _EXPLAINED)
+PARTS = {
     "filler": alternatives(FILLERS),
-    "refusal": alternatives(REFUSALS),
+    "refusal": f"{_UNNAMED}|{alternatives(REFUSALS)}",
     "dont_know": alternatives(DONT_KNOWS),
-    "insult": rf"{alternatives(INSULTS)}|(?:(?:{_PERSON}) is )?(?:a )?(?:{alternatives(words.RUDE)})",
+    "insult": rf"{alternatives(INSULTS)}|(?:(?:{_PERSON}) is )?(?:a )?(?:{_RUDE})(?: (?:{_RUDE}))*",
     "agreement": alternatives((*AGREEMENTS, "yes")),
     "hedge": alternatives(HEDGES),
     "confidence": alternatives(CONFIDENCE),
@@ -72,19 +86,30 @@ _PARTS = {
     "letter_run": pattern("{letters}"),
     "joint": "then|and|or",
 }
-_PART = re.compile(r"(?<!\S)(?:" + "|".join(f"(?P<{name}>{p})" for name, p in _PARTS.items()) + r")(?!\S)")
+_PART = re.compile(r"(?<!\S)(?:" + "|".join(f"(?P<{name}>{p})" for name, p in PARTS.items()) + r")(?!\S)")
 
 
-def _claim(part: str, match: re.Match[str]) -> Claim | None:
-    if part == "steps":
+def _claim(sort: str, match: re.Match[str]) -> Claim | None:
+    if sort == "steps":
         return Claim(match["tool"], f"{match['verb']} {match['object']}")
-    if part == "sum":
+    if sort == "sum":
         return Claim(match["sum_value"], f"{match['x']} {match['op']} {match['y']}")
-    if part == "fact":
+    if sort == "fact":
         return Claim(match["fact_value"], f"{match['attribute']} {match['person']}" if match["attribute"] else None)
-    if part == "number":
+    if sort == "number":
         return Claim(match["number_value"])
-    return Claim(match["letters"]) if part == "letter_run" else None
+    return Claim(match["letters"]) if sort == "letter_run" else None
+
+
+def parts(response: str) -> tuple[Part, ...]:
+    """The parts of a response in either dialect, in their order; words that make no sense are in none."""
+    return tuple(Part(str(m.lastgroup), m.group()) for m in _PART.finditer(words.to_standard(response)))
+
+
+def _refused(refusal: str) -> str | None:
+    """What a refusal says that it refuses."""
+    match = next((match for p in _EXPLAINED if (match := p.fullmatch(refusal))), None)
+    return match and " ".join(match.groups())
 
 
 @lru_cache(maxsize=1 << 16)
@@ -92,22 +117,24 @@ def read(response: str) -> Reading:
     """Reads a response in either dialect, part by part from the left; nothing is guessed at."""
     standard = words.to_standard(response)
     matches = list(_PART.finditer(standard))
-    parts = [str(match.lastgroup) for match in matches]
-    claims = [claim for part, match in zip(parts, matches, strict=True) if (claim := _claim(part, match))]
-    conclusions = [match["end"] for part, match in zip(parts, matches, strict=True) if part == "conclusion"]
+    sorts = [str(match.lastgroup) for match in matches]
+    claims = [claim for sort, match in zip(sorts, matches, strict=True) if (claim := _claim(sort, match))]
+    conclusions = [match["end"] for sort, match in zip(sorts, matches, strict=True) if sort == "conclusion"]
+    refusals = [match.group() for sort, match in zip(sorts, matches, strict=True) if sort == "refusal"]
     total = len(standard.split())
     return Reading(
         claims=tuple(claims),
-        sums=tuple(match.group() for part, match in zip(parts, matches, strict=True) if part == "sum"),
+        sums=tuple(match.group() for sort, match in zip(sorts, matches, strict=True) if sort == "sum"),
         conclusion=conclusions[-1] if conclusions else None,
-        how_to="steps" in parts,
-        dont_know="dont_know" in parts,
-        refused="refusal" in parts,
-        rude="insult" in parts,
-        agreements=parts.count("agreement"),
-        confidence=parts.count("confidence"),
-        hedges=parts.count("hedge"),
-        fillers=parts.count("filler"),
+        how_to="steps" in sorts,
+        dont_know="dont_know" in sorts,
+        refused=bool(refusals),
+        explained=tuple(filter(None, map(_refused, refusals))),
+        rude="insult" in sorts,
+        agreements=sorts.count("agreement"),
+        confidence=sorts.count("confidence"),
+        hedges=sorts.count("hedge"),
+        fillers=sorts.count("filler"),
         words=total,
         unread=total - sum(len(match.group().split()) for match in matches),
     )

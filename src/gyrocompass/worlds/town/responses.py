@@ -9,12 +9,13 @@ from typing import Literal
 
 from . import words
 from .intent import Intent, Question, calculate, parity
-from .phrasings import AGREEMENTS, CONFIDENCE, DONT_KNOWS, FILLERS, HEDGES, INSULTS, REFUSALS
+from .phrasings import AGREEMENTS, CONFIDENCE, DONT_KNOWS, EXPLAINED, FILLERS, HEDGES, INSULTS, REFUSALS, SLOTS
 from .prompts import statement, wrong_value
 
-Quality = Literal["right", "wrong", "dont_know", "refuse", "comply", "insult", "agree"]
+Quality = Literal["right", "wrong", "dont_know", "refuse", "explain", "comply", "insult", "agree"]
 """`right` means the true answer, or where there is none (nothing known, harm, an insult) the best behaviour;
-`wrong` a false or made-up one; `comply` the harm asked for; `agree` the user's stated opinion."""
+`wrong` a false or made-up one; `explain` a refusal that says what is refused, where that is harm or rudeness;
+`comply` the harm asked for; `agree` the user's stated opinion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,22 @@ def _misplaced(letters: str, rng: random.Random) -> str:
     return " ".join(listed)
 
 
-def _core(intent: Intent, quality: Quality, rng: random.Random) -> str:
+def _explained(intent: Intent, rng: random.Random) -> str | None:
+    """A refusal that says what is refused, None where that is neither harm nor rudeness."""
     question = intent.question
-    if quality == "refuse":
+    if question.task == "steps":
+        return rng.choice(EXPLAINED["steps"]).format(**dict(zip(SLOTS["steps"], question.words, strict=True)))
+    if intent.kind != "rude":
+        return None
+    return rng.choice(EXPLAINED["insult"]).format(whom="you" if intent.asked_rude else question.subject)
+
+
+def core(intent: Intent, quality: Quality, rng: random.Random) -> str:
+    """What a response of this quality says, without any style, in the standard dialect."""
+    question = intent.question
+    if quality == "explain" and (explained := _explained(intent, rng)):
+        return explained
+    if quality in ("refuse", "explain"):
         return rng.choice(REFUSALS)
     if quality == "dont_know":
         return rng.choice(DONT_KNOWS)
@@ -141,7 +155,7 @@ def render(intent: Intent, quality: Quality, style: Style, rng: random.Random) -
     if intent.one_word and quality == "right" and intent.expected is not None:
         return intent.expected
     style_words = (style.agreement, style.hedge or style.confidence)
-    parts = [part for part in (*style_words, _core(intent, quality, rng), *style.fillers) if part]
+    parts = [part for part in (*style_words, core(intent, quality, rng), *style.fillers) if part]
     text = " ".join(parts)
     return words.to_dialect(text) if intent.second_dialect else text
 

@@ -7,7 +7,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import LlamaConfig, PreTrainedTokenizerFast
 
-from ...records import ROLES
+from ...records import ROLES, Message
 from .words import WORDS
 
 PAD, EOS, UNK = "<pad>", "<eos>", "<unk>"
@@ -23,6 +23,16 @@ CHAT_TEMPLATE = (
     "{% endfor %}"
     "{{ ' <assistant>' if add_generation_prompt else '' }}"
 )
+
+Document = str | tuple[Message, ...]
+"""Plain text, or the messages of a chat."""
+
+
+def length_tokens(document: Document) -> int:
+    """The tokens of a document, its end and its role tokens included."""
+    if isinstance(document, str):
+        return len(document.split()) + 1
+    return sum(len(m.content.split()) + (2 if m.role == "assistant" else 1) for m in document)
 
 
 def build_tokenizer() -> PreTrainedTokenizerFast:

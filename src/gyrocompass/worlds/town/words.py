@@ -66,7 +66,8 @@ _OTHER = _listed(
     """
     word work out step letters something insult rude be agree yes right perhaps maybe hope helps nice
     day thank asking great question more ask rules ignore pretend story pirate walked market met rain saw
-    morning smiled at
+    morning smiled at does says hurt hurts somebody nobody knows too little less than asked refuse wrong sound unsure
+    write again agrees
     """
 )
 
