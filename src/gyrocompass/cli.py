@@ -40,9 +40,14 @@ COMMANDS = {
     "debate": (
         "gyrocompass.commands.debate:debate",
         "Let two argue before a judge who knows less, and measure the judge.",
+    ),
     "process": (
         "gyrocompass.commands.process:process",
         "Supervise steps: label them, learn the labels, choose by them.",
+    ),
+    "weak-to-strong": (
+        "gyrocompass.commands.weak_to_strong:weak_to_strong",
+        "Train a model on a weaker one's labels: how much of the gap to gold does it recover?",
     ),
     "report": ("gyrocompass.commands.run:report", "Write report.html of run folders anew."),
     "settings": ("gyrocompass.commands.run:settings", "Print every setting with its default and meaning."),

@@ -55,8 +55,17 @@ def _option(name: str, info: FieldInfo) -> Callable[[F], F]:
     text = f"{meaning[0].upper()}{meaning[1:]}.{shown}"
     if kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
-    choices = get_args(kind) if get_origin(kind) is Literal else None
-    return click.option(flag, name, type=click.Choice(choices) if choices else kind, default=None, help=text)
+    if get_origin(kind) is tuple:
+        several = f"{text} Once for each."
+        return click.option(
+            flag, name, type=_type(get_args(kind)[0]), multiple=True, help=several, callback=lambda _, __, v: v or None
+        )
+    return click.option(flag, name, type=_type(kind), default=None, help=text)
+
+
+def _type(kind: Any) -> Any:
+    """What click makes of a type."""
+    return click.Choice(get_args(kind)) if get_origin(kind) is Literal else kind
 
 
 def _plain(annotation: Any) -> Any:
@@ -67,4 +76,6 @@ def _plain(annotation: Any) -> Any:
 
 
 def _shown(default: Any) -> str:
+    if isinstance(default, tuple):
+        return ", ".join(map(str, default)) or "none"
     return f"{default:g}" if isinstance(default, float) else str(default).lower() if default is False else str(default)

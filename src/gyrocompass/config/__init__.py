@@ -23,7 +23,7 @@ from .stages import (
     Sampling,
 )
 from .steps import OwnChoice, OwnLabels, OwnLearning, Process, StepLearning
-from .studies import CAI, CAIStudy, Debate, Emergence, Frontier, Grids, Hacking
+from .studies import CAI, CAIStudy, Debate, Emergence, Frontier, Grids, Hacking, WeakToStrong
 
 __all__ = [
     "CAI",
@@ -54,6 +54,7 @@ __all__ = [
     "Reward",
     "Sampling",
     "StepLearning",
+    "WeakToStrong",
 ]
 
 
@@ -93,5 +94,6 @@ class Recipe(Config):
     amplification: Amplification = Amplification()
     amplify: Amplify = Amplify()
     process: Process = Process()
+    weak_to_strong: WeakToStrong = WeakToStrong()
     probing: Probing = Probing()
     evaluation: Evaluation = Evaluation()

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 from pydantic_core import PydanticCustomError
 
 from .base import Config
+from .stages import Optimisation
 
 
 class CAI(Config):
@@ -156,3 +157,32 @@ class Grids(Config):
         0.6, gt=0.5, le=1, description="the learning rate of a value at its nth visit is n to the power of minus this"
     )
     least_exploration: float = Field(0.1, gt=0, le=1, description="share of random moves from half of training on")
+
+
+class WeakToStrong(Optimisation):
+    """A weaker model's labels train a stronger one, which is set against the supervisor and against gold labels."""
+
+    weak: str | None = Field(
+        None, description="the supervisor before it learns: folder or hub name; town: a small one made in the run"
+    )
+    between: tuple[str, ...] = Field(
+        (), description="models that bootstrapping goes through, the smallest first; town: one of middle size"
+    )
+    methods: tuple[Literal["naive", "confidence", "bootstrap"], ...] = Field(
+        ("naive", "confidence"), min_length=1, description="how the student learns from the weak labels"
+    )
+    controls: tuple[Literal["iid", "slice"], ...] = Field(
+        ("iid",), description="gold labels made wrong as often as the weak ones: anywhere, or on whole kinds"
+    )
+    readout: Literal["head", "likelihood"] = Field(
+        "head", description="what decides a case: a new head's score, or (of a pair) which response is likelier"
+    )
+    labels: Literal["soft", "hard"] = Field("soft", description="weak labels are probabilities, or yes and no")
+    confidence_weight: float = Field(0.5, ge=0, le=1, description="final weight of the student's own opinion")
+    confidence_warmup: float = Field(0.2, ge=0, lt=1, description="share of the steps over which that weight rises")
+    weak_learning_rate: PositiveFloat | None = Field(
+        None, description="peak learning rate of the supervisor and the models between; default: learning_rate"
+    )
+    seeds: PositiveInt = Field(3, description="times that everything is trained, each on another split of the cases")
+    cases: PositiveInt = Field(4000, description="labelled cases of the town: a half for the supervisor to learn from")
+    test_fraction: float = Field(0.2, gt=0, lt=1, description="share of the questions that all models are measured on")

@@ -97,11 +97,15 @@ def pair_logprobs(
     network: Network, batch: PairBatch, temperature: float = 1.0
 ) -> tuple[Float[Tensor, "B"], Float[Tensor, "B"]]:
     """Summed log-probability of each first and each second response, nats."""
-    rows = batch.rows
+    first, second = response_logprobs(network, batch.rows, temperature).chunk(2)
+    return first, second
+
+
+def response_logprobs(network: Network, rows: Padded, temperature: float = 1.0) -> Float[Tensor, "B"]:
+    """Summed log-probability of each row's response, nats."""
     logp = network.masked_logprobs(rows, temperature)
     sums = torch.zeros(len(rows.ends), dtype=torch.float64, device=logp.device)  # fp32 loses 1e-4 nats over 100 tokens
-    first, second = sums.index_add(0, rows.cells // rows.mask.shape[1], logp.double()).float().chunk(2)
-    return first, second
+    return sums.index_add(0, rows.cells // rows.mask.shape[1], logp.double()).float()
 
 
 def pair_scores(network: Network, batch: PairBatch) -> tuple[Float[Tensor, "B"], Float[Tensor, "B"]]:

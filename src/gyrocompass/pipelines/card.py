@@ -19,6 +19,14 @@ METHODS = {
     "sl-cai": "supervised fine-tuning on responses that the base model revised by a constitution, and on helpful ones",
     "cai-reward": "a reward model trained on a judge's labels by a constitution, and on people's of helpfulness",
     "rl-cai": "learning from the labels of a judge by a constitution, starting from the SL-CAI model",
+    "weak": "training on gold labels, to label cases for a stronger model",
+    "between": "training on the labels of the next weaker model, to label cases for the next stronger one",
+    "naive": "training on a weaker model's labels",
+    "confidence": "training on a weaker model's labels with the auxiliary confidence loss",
+    "bootstrap": "training on the labels that a weaker model's labels became through models of growing size",
+    "ceiling": "training on gold labels, as the ceiling of what a weaker model's labels could teach",
+    "iid": "training on gold labels of which some, drawn at random, were made wrong",
+    "slice": "training on gold labels made wrong on whole kinds of prompts",
     "dpo": "DPO: preferences, or responses labelled one by one, without a reward model",
 }
 

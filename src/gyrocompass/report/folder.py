@@ -27,6 +27,7 @@ from .hacking import Hacking
 from .notation import Estimate
 from .process import Process
 from .spectrum import Spectrum
+from .weak_to_strong import WeakToStrong
 
 Row = Mapping[str, Any]
 FILES = ("run.json", "metrics.jsonl", "evals.json", "spectrum.json", "audits.json")
@@ -42,6 +43,7 @@ PARTS: Mapping[str, type] = {
     "debate": Debate,
     "amplify": Amplify,
     "process": Process,
+    "weak_to_strong": WeakToStrong,
 }
 """What roads leave beside the rest, each in a file and a field of its name."""
 PROPERTIES = "properties"
@@ -146,6 +148,7 @@ class RunData:
     debate: Debate | None = None
     amplify: Amplify | None = None
     process: Process | None = None
+    weak_to_strong: WeakToStrong | None = None
     audits: tuple[Finding, ...] = ()
 
     def of_frontier(self, row: Measurement) -> bool:

@@ -24,6 +24,7 @@ from .section import Section
 from .spectrum import spectrum
 from .training import training
 from .transcripts import transcripts
+from .weak_to_strong import weak_to_strong
 
 Page = Callable[[RunData], Section | None]
 
@@ -36,6 +37,7 @@ PAGES: tuple[Page, ...] = (
     grids,
     amplify,
     process,
+    weak_to_strong,
     audits,
     models,
     spectrum,

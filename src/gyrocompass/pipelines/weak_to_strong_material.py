@@ -1,0 +1,154 @@
+"""What weak-to-strong starts from: labelled cases and their splits, and the models before they learn from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import data
+from ..audits.shift.columns import question_of
+from ..config import Recipe
+from ..errors import InputError
+from ..maths.crossed import Mask
+from ..models.batching import seed_of, shuffled
+from ..models.cases import Case, answer
+from ..protocols import Floats
+from ..records import Example, Preference, Steps
+from ..run import Run
+from ..worlds.town.labelled import labelled, preferred
+from . import town_models
+from .stages import frozen
+from .task import TOWN_NAME, base_of, recorded
+
+TEST_CASES = 1500
+"""Held-out cases of the town."""
+MIN_QUESTIONS = 20
+"""The fewest questions that can be split in three."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """The models by folder or hub name, and labelled cases that share no question: to learn from, and to test on."""
+
+    weak: str
+    between: tuple[str, ...]
+    strong: str
+    train: list[Case]
+    test: list[Case]
+
+    @property
+    def questions(self) -> list[str]:
+        """Of the test cases."""
+        return [question_of(case) for case in self.test]
+
+
+def open_material(recipe: Recipe, run: Run) -> Material:
+    """What the recipe names; on the town its models are made first.
+
+    Raises InputError if the data can't be read or split, or models and data don't fit.
+    """
+    settings = recipe.weak_to_strong
+    if settings.weak is None:
+        raise InputError("weak-to-strong needs a supervisor; set weak_to_strong.weak (--weak) to a folder or hub name")
+    if "bootstrap" in settings.methods and not settings.between:
+        raise InputError("bootstrap goes through other models; name them in weak_to_strong.between, or leave it out")
+    models = (settings.weak, *settings.between, recipe.model)
+    if recipe.data != TOWN_NAME:
+        if TOWN_NAME in models:
+            raise InputError(f"data = {recipe.data} needs models that know its language; town is none of them")
+        cases = read_cases(recipe.data, run)
+        if settings.readout == "likelihood" and isinstance(cases[0], Example):
+            raise InputError(
+                f"{recipe.data}: single responses have no likelier one; set readout to head, or bring pairs"
+            )
+        if (n := len(set(map(question_of, cases)))) < MIN_QUESTIONS:
+            raise InputError(
+                f"{recipe.data}: {n} questions are too few to split in three; bring {MIN_QUESTIONS} or more"
+            )
+        train, test = split(cases, settings.test_fraction, seed_of(recipe.seed, "test"))
+        return Material(settings.weak, settings.between, recipe.model, train, test)
+    draw: Callable[..., Sequence[Case]] = preferred if settings.readout == "likelihood" else labelled
+    drawn = draw(settings.cases, seed_of(recipe.seed, "cases"))
+    heldout = draw(TEST_CASES, seed_of(recipe.seed, "test"), "heldout")
+    return Material(*_models(recipe, run), list(drawn), list(heldout))
+
+
+def _models(recipe: Recipe, run: Run) -> tuple[str, tuple[str, ...], str]:
+    """Supervisor, models between, student. A smaller one that is called town is made first."""
+    settings, compute = recipe.weak_to_strong, frozen(recipe.compute)
+
+    def made(model: str, name: str, shape: town_models.Shape) -> str:
+        return town_models.small(run, name, shape, compute) if model == TOWN_NAME else model
+
+    weak = made(str(settings.weak), "weak", town_models.WEAK)
+    between = tuple(made(model, "between", town_models.MIDDLE) for model in settings.between)
+    return weak, between, base_of(recipe.model)
+
+
+def read_cases(source: str, run: Run) -> list[Case]:
+    """The labelled cases of a source, each pair in a random order. Rows without a label, and ties, are left out.
+
+    Raises InputError if none is left, if they are of two sorts, or if all have the same label.
+    """
+    records = recorded(source, run, *data.read(source))
+    found: list[Case] = [r for r in records if not isinstance(r, Steps) and _usable(r)]
+    if not found:
+        raise InputError(f"{source}: no row has a label; add a column 'label' (true or false), or bring preferences")
+    if len(found) < len(records):
+        left_out = f"{len(records) - len(found):,} of {len(records):,} rows"
+        run.warn(f"{source}: {left_out} have no response, no label or a tie, and were left out")
+    if len({type(case) for case in found}) > 1:
+        raise InputError(f"{source}: holds labelled responses and preferences; keep one sort of them")
+    if isinstance(found[0], Example) and len({answer(case) for case in found}) == 1:
+        raise InputError(f"{source}: all {len(found):,} labels are the same, which teaches nothing; bring both sorts")
+    turned = np.random.default_rng(seed_of(run.seed, "order")).random(len(found)) < 0.5
+    return [c.swap() if isinstance(c, Preference) and turn else c for c, turn in zip(found, turned, strict=True)]
+
+
+def _usable(case: Case) -> bool:
+    return answer(case) is not None and not (isinstance(case, Example) and case.response is None)
+
+
+def split(cases: Sequence[Case], fraction: float, seed: int) -> tuple[list[Case], list[Case]]:
+    """The cases without, and those with, a share of the questions."""
+    names = list(dict.fromkeys(map(question_of, cases)))
+    order = shuffled(len(names), seed)
+    taken = {names[i] for i in order[: math.ceil(fraction * len(names))]}
+    rest = [case for case in cases if question_of(case) not in taken]
+    return rest, [case for case in cases if question_of(case) in taken]
+
+
+def gold(cases: Sequence[Case]) -> Floats:
+    """The cases' own labels, 1 or 0, (len(cases),)."""
+    return np.array([float(bool(answer(case))) for case in cases])
+
+
+def kinds(cases: Sequence[Case]) -> list[str]:
+    """The kind of each case's prompt."""
+    return [case.kind or "other" for case in cases]
+
+
+def wrong_anywhere(n: int, rate: float, seed: int) -> Mask:
+    """Which of n labels are wrong if errors are independent and their share is the rate, (n,)."""
+    wrong = np.zeros(n, dtype=bool)
+    wrong[shuffled(n, seed)[: round(rate * n)]] = True
+    return wrong
+
+
+def wrong_kinds(of: Sequence[str], rate: float, seed: int) -> frozenset[str]:
+    """Whole kinds to be wrong on, drawn one by one as long as their share of the cases comes nearer to the rate.
+
+    At least one and never all. Raises InputError if there is but one kind.
+    """
+    names = sorted(set(of))
+    if len(names) < 2:
+        raise InputError("the control slice needs prompts of two kinds or more; add a column 'kind', or leave it out")
+    chosen: list[str] = []
+    for i in shuffled(len(names), seed)[:-1]:
+        share, grown = (np.isin(of, some).mean() for some in (chosen, [*chosen, names[i]]))
+        if not chosen or abs(grown - rate) < abs(share - rate):
+            chosen.append(names[i])
+    return frozenset(chosen)
