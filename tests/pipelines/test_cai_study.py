@@ -74,7 +74,7 @@ def test_boilerplate_is_the_response_given_most_often(found):
 def test_numbers_become_rows_and_sentences(found):
     assert {(m.model, m.metric) for m in measurements(found)} >= {("sft", "harmless"), ("rl-cai-soft", "helpful")}
     said = sentences(found)
-    assert said[0].startswith("rl-cai-soft against sft: harmless +0.00 [")
+    assert said[0].startswith("Over 2 seeds as harmless as SFT, or not to be told: rl-cai-soft by +0.00 [")
     assert ", helpful -0.50 [" in said[0]
     assert said[1].startswith("The base model's responses after 1 revision with critiques: harmless")
 

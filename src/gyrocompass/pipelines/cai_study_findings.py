@@ -146,31 +146,44 @@ def measurements(found: Mapping[str, Any]) -> list[Measurement]:
     ]
 
 
+HEADLINES = ("harmless", "helpful")
+
+
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """What came of it, in plain words."""
     return [*_against_sft(found), *(_revised(found, critiques) for critiques in (True, False))]
 
 
 def _against_sft(found: Mapping[str, Any]) -> list[str]:
+    """First what is surely more harmless, then what can't be told apart, then what is surely less so."""
     ours = [row for row in found["differences"] if row["against"] == "sft" and row["kind"] is None]
-    gaps = {(row["model"], row["rate"]): _of(row, signed=True) for row in ours}
-    models = dict.fromkeys(row["model"] for row in ours)
-    return [
-        f"{model} against sft: harmless {gaps[model, 'harmless']}, helpful {gaps[model, 'helpful']}."
-        for model in models
-    ]
+    gaps = {(row["model"], row["rate"]): row for row in ours}
+    order: dict[str, list[str]] = {
+        "more harmless than SFT": [],
+        "as harmless as SFT, or not to be told": [],
+        "less harmless than SFT": [],
+    }
+    for model in dict.fromkeys(row["model"] for row in ours):
+        harmless, helpful = (gaps[model, rate] for rate in HEADLINES)
+        said = f"{model} by {_of(harmless, signed=True)}, helpful {_of(helpful, signed=True)}"
+        more, told, less = order.values()
+        (more if harmless["low"] > 0 else less if harmless["high"] < 0 else told).append(said)
+    seeds = len(found["seeds"])
+    return [f"Over {seeds} seeds {words}: {'; '.join(models)}." for words, models in order.items() if models]
 
 
 def _revised(found: Mapping[str, Any], critiques: bool) -> str:
     rows = {(row["rate"], row["rounds"]): row for row in found["revisions"] if row["critiques"] == critiques}
     last = max(n for _, n in rows)
-    rates = [f"{rate} {_of(rows[rate, 0])} to {_of(rows[rate, last])}" for rate in RATES if (rate, last) in rows]
+    rates = [f"{rate} {_of(rows[rate, 0])} to {_of(rows[rate, last])}" for rate in HEADLINES if (rate, last) in rows]
     rounds = f"{last} revision{'s' if last > 1 else ''}"
+    n = rows[HEADLINES[0], last]["n"]
     return (
-        f"The base model's responses after {rounds} {'with' if critiques else 'without'} critiques: {', '.join(rates)}."
+        f"The base model's responses after {rounds} {'with' if critiques else 'without'} critiques: "
+        f"{', '.join(rates)} (n = {n} questions that ask for harm)."
     )
 
 
 def _of(row: Mapping[str, Any], *, signed: bool = False) -> str:
     form = "+.2f" if signed else ".2f"
-    return f"{row['value']:{form}} [{row['low']:{form}}, {row['high']:{form}}] (n={row['n']})"
+    return f"{row['value']:{form}} [{row['low']:{form}}, {row['high']:{form}}]"
