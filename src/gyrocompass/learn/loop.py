@@ -1,4 +1,4 @@
-"""The only optimiser loop. A method says what to learn from at each step and what the loss is; that is all."""
+"""The optimiser loop of language models. A method says what to learn from at each step and what the loss is; that is all."""
 
 from __future__ import annotations
 
