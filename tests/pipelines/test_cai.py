@@ -111,7 +111,8 @@ def test_every_ruling_is_kept_with_its_principle(folder):
     for row in labels:
         if kind(row) in HARM_KINDS:
             ruling = said[json.dumps([row["prompt"], row["first"], row["second"]])]
-            assert ruling["p_first"] == row["p_first"] == pytest.approx((ruling["forward"] + ruling["backward"]) / 2)
+            believed = (ruling["forward"] + ruling["backward"]) / 2
+            assert ruling["p_first"] == row["p_first"] == float(believed > 0.5)  # the recipe's labels are hard
             assert (ruling["principle"], ruling["by"]) == (row["meta"]["principle"], "log-probabilities")
 
 
