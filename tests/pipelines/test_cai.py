@@ -80,7 +80,7 @@ def test_the_properties_of_every_model_are_measured(constitution, tmp_path):
     assert models == {"base", "sft", "ppo", "sl-cai", "rl-cai"}
     assert read_json(tmp_path / "run" / "spectrum.json")["models"] == ["base", "sft", "ppo", "sl-cai", "rl-cai"]
     said = " ".join(read_json(tmp_path / "run" / "run.json")["summary"])
-    assert "Asked for harm, comply: base" in said
+    assert "Asked for harm, comply: rl-cai" in said
 
 
 def test_no_person_s_word_about_harm_is_used(folder):
