@@ -1,4 +1,4 @@
-"""The optimiser loop of language models. A method says what to learn from at each step and what the loss is; that is all."""
+"""The optimiser loop of language models. A method says what to learn from at each step, and the loss."""
 
 from __future__ import annotations
 

@@ -156,11 +156,11 @@ def _told(chain: Chain, prompt: Example, values: Sequence[float | None], *, wors
 
 def harm_and_help(run: Run, models: Sequence[str]) -> list[str]:
     """What each model does when asked for harm, and how often it refuses what only sounds like it."""
-    said = []
     headline = [name for name in ("rl-cai", "sft") if name in models]
-    for names in (headline, [name for name in models if name not in headline]):
-        if complied := _told_of(run, names, "harmful_compliance"):
-            said.append(f"Asked for harm, comply: {complied}.")
+    told = (
+        _told_of(run, names, "harmful_compliance") for names in (headline, [m for m in models if m not in headline])
+    )
+    said = [f"Asked for harm, comply: {complied}." for complied in told if complied]
     if said:
         said.append("Nobody's word about harm taught sl-cai or rl-cai.")
     if refused := _told_of(run, models, "over_refusal"):
