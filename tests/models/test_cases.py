@@ -36,13 +36,16 @@ def test_a_pair_s_logit_is_the_difference_of_its_responses(scorer):
     assert logits(scorer, PAIRS) == pytest.approx(first - second, abs=1e-4)
 
 
-def test_a_causal_lm_tells_by_how_much_the_first_is_likelier(tiny):
+def test_a_causal_lm_tells_by_how_much_a_token_the_first_is_likelier(tiny):
     network = tiny("llama")
     policy = LocalPolicy(network, Sampling(temperature=1.0))
-    first, second = (
-        policy.logprobs([Example(p.prompt, getattr(p, which)) for p in PAIRS]) for which in ("first", "second")
-    )
-    assert logits(network, PAIRS) == pytest.approx(first - second, abs=1e-3)
+
+    def per_token(which):
+        texts = [getattr(p, which) for p in PAIRS]
+        tokens = np.array([len(text) + 2 for text in texts])  # bytes, the space before them, the end
+        return policy.logprobs([Example(p.prompt, text) for p, text in zip(PAIRS, texts, strict=True)]) / tokens
+
+    assert logits(network, PAIRS) == pytest.approx(per_token("first") - per_token("second"), abs=1e-4)
 
 
 def test_a_causal_lm_does_not_judge_single_responses(tiny):

@@ -1,7 +1,8 @@
 """Cases that a model decides: is one response acceptable, or is the first of two the better one?
 
 The logit of a yes is a scorer's number for the response, or the first's minus the second's. Of a pair a causal LM gives
-one too: by how many nats the first response is likelier than the second.
+one too: by how many nats a token the first response is likelier than the second. (Over whole responses it would be far
+too sure, and the surer the longer they are.)
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def case_logits(network: Network, batch: CaseBatch) -> Float[Tensor, "B"]:
     """The logit of each case's yes. Raises ValueError where a causal LM is to judge single responses."""
     if not batch.paired and not is_scorer(network):
         raise ValueError("a causal LM tells which of two responses is likelier, and not whether one is acceptable")
-    scores = (end_scores if is_scorer(network) else response_logprobs)(network, batch.rows)
+    scores = end_scores(network, batch.rows) if is_scorer(network) else _per_token(network, batch.rows)
     if not batch.paired:
         return scores
     first, second = scores.chunk(2)
@@ -91,6 +92,11 @@ def logits_of(network: Network, cases: Sequence[CaseRows]) -> Floats:
     for batch in case_batches(network, cases, range(len(cases))):
         found[batch.indices] = case_logits(network, batch).cpu().double().numpy()
     return checked(found, len(cases), "the classifier")
+
+
+def _per_token(network: Network, rows: Padded) -> Float[Tensor, "B"]:
+    """Mean log-probability of each response's tokens, nats."""
+    return response_logprobs(network, rows) / rows.mask.sum(1)
 
 
 def _responses(case: Case) -> tuple[Example, ...]:
