@@ -33,6 +33,16 @@ def test_a_lesson_s_response_is_the_right_answer_and_answers_come_in_either_orde
     }
 
 
+def test_how_many_facts_a_lesson_quotes_tells_nothing_of_the_answer():
+    """Of the lessons with k quotes half have either answer, in each game."""
+    truths: dict[tuple[str, int], list[int]] = {}
+    for protocol, game in world._lesson_games(1600, 2, seed=0):
+        truths.setdefault((protocol.name, sum(len(turn.quotes) for turn in game.turns)), []).append(game.question.truth)
+    assert {k for name, k in truths if name == "excerpts"} == set(range(1, evidence.WITNESSES + 1))
+    for found in (truths["excerpts", k] for k in range(1, evidence.WITNESSES + 1)):
+        assert abs(np.mean(found) - 0.5) < 0.1
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("excerpts", 0.7), ("consultancy", 0.5), ("debate", 0.92), (world.CHECKED, 1.0), (world.TRUSTED, 0.0),

@@ -119,9 +119,10 @@ def _lesson_games(n: int, quotes: int, seed: int) -> Iterator[tuple[Protocol, Tr
             played = play(asked, game.protocol, game.speakers, silent, WORDING, seats="alternate")
             yield from ((game.protocol, one) for one in played)
             continue
+        each = -(-len(asked) // evidence.WITNESSES)
         for k in range(1, evidence.WITNESSES + 1):
             reader: dict[Speaker, Speaking] = {"reader": Scripted(evidence.at_random(k))}
-            for one in play(asked[k - 1 :: evidence.WITNESSES], game.protocol, reader, silent, WORDING):
+            for one in play(asked[(k - 1) * each : k * each], game.protocol, reader, silent, WORDING):
                 yield game.protocol, one
 
 
