@@ -96,13 +96,16 @@ def pooled_of(seeds: Sequence[Games], name: str) -> list[Transcript]:
     return [game for games in seeds for game in games[name]]
 
 
+WON = "Share of games that the learnt debater wins against its start"
+
+
 def learnt(met: Games, learnt: str, start: str) -> Row:
     """What self-play made of a debater, from its games with its start in either seat, and of each with itself."""
     first, second = met[f"{learnt} {start}"], met[f"{start} {learnt}"]
     won = measure.seat_wins(first, 0) + measure.seat_wins(second, 1)
     itself = {"the start": met[f"{start} {start}"], "the learnt debater": met[f"{learnt} {learnt}"]}
     owners = measure.names(first) + measure.names(second)
-    numbers = {"Share of games that the learnt debater wins against its start": clusters.proportion(won, owners)}
+    numbers = {WON: clusters.proportion(won, owners)}
     for words, games in itself.items():
         numbers[f"Share of verdicts that are right where {words} debates itself"] = measure.accuracy(games)
         numbers[f"Share of turns in which {words} quotes and invents nothing"] = measure.sound(games)
@@ -171,7 +174,8 @@ def sentences(content: Row) -> list[str]:
         for row in rows
         if row["honest"] and row["dishonest"]
     ]
-    said += [f"{sentence}: {_estimate(numbers)}." for sentence, numbers in content["learnt"].items()]
+    won = {sentence: numbers for sentence, numbers in content["learnt"].items() if sentence.startswith(WON)}
+    said += [f"{sentence}: {_estimate(numbers)}." for sentence, numbers in won.items()]
     return said or ["No question has a known answer, so the judge's verdicts stand unmeasured."]
 
 
