@@ -368,3 +368,13 @@ def test_a_local_model_criticises_singly_and_symmetrically(tiny):
     assert ((labels > 0) & (labels < 1)).all()
     np.testing.assert_allclose(judge(swapped(PAIRS)), 1 - labels, rtol=1e-9)
     np.testing.assert_allclose([judge([pair])[0] for pair in PAIRS[:4]], labels[:4], atol=1e-5)
+
+
+def test_a_hard_label_is_level_where_the_orders_differ():
+    """0.9 and 0.15 for the first response: torn, though 0.525 on average; and left out of the records."""
+    torn, agreed = (Ruling("critic", Verdict(*both), "log-probabilities") for both in ((0.9, 0.15), (0.9, 0.6)))
+    assert (torn.torn, agreed.torn) == (True, False)
+    judge = PrincipleJudge(Finding(), SINGLY, label=hard)
+    np.testing.assert_array_equal(judge.labels([torn, agreed]), [0.5, 1.0])
+    assert [record.p_first for record in judge.preferences([Pair(user("q"), "a", "b")] * 2, [torn, agreed])] == [1.0]
+    np.testing.assert_allclose(PrincipleJudge(Finding(), SINGLY).labels([torn]), [0.525])

@@ -1,7 +1,7 @@
 """How good a judge by principles is: right by gold, swayed by place, by instructions inside a response, calibrated.
 
-Gold is read here alone and never by the judge. Several pairs may share a prompt, so intervals cluster by prompt, and
-every n is a number of prompts.
+Gold is read here alone and never by the judge. Several pairs may share a prompt, and several prompts a question, so
+intervals cluster by question where the questions are known, else by prompt, and every n is a number of these.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from ..errors import InputError
 from ..maths import calibration, clusters, stats
 from ..maths.stats import Estimate
 from ..protocols import Floats, Pair, Scorer
+from ..records import Prompt
 from .judge import differences, position_bias
 from .rulings import TIED, Ruling, RulingJudge, probabilities
+
+NO_QUESTIONS: Mapping[Prompt, str] = {}
 
 
 class Injection(NamedTuple):
@@ -73,11 +76,12 @@ def judge_quality(
     gold: Scorer,
     kinds: Sequence[str] = (),
     injection: Injection | None = INJECTION,
+    questions: Mapping[Prompt, str] = NO_QUESTIONS,
 ) -> JudgeQuality:
     """Asks the judge about the pairs, and twice more with a text added unless `injection` is None.
 
-    `kinds` names each pair's kind of prompt. Raises InputError if gold likes no response better than another, or as the
-    judge does.
+    `kinds` names each pair's kind of prompt, `questions` what a prompt asks, whatever its phrasing. Raises InputError
+    if gold likes no response better than another, or as the judge does.
     """
     apart = differences(gold, pairs)
     kept = np.flatnonzero(np.nan_to_num(apart)).tolist()
@@ -86,7 +90,7 @@ def judge_quality(
     chosen = [pairs[i] for i in kept]
     rulings = judge.judged(chosen)
     p_first, better = probabilities(rulings), apart[kept] > 0
-    groups = prompts_of(chosen)
+    groups = units(chosen, questions)
     marks = agreement(p_first, better)
     answered = not np.isnan(p_first).all()
     return JudgeQuality(
@@ -99,14 +103,15 @@ def judge_quality(
         position_bias=position_bias([ruling.verdict for ruling in rulings]) if answered and not judge.singly else None,
         brier=brier(p_first, better, groups),
         ece=ece(p_first, better, groups),
-        flips=flips(judge, chosen, rulings, injection) if injection else None,
+        flips=flips(judge, chosen, rulings, injection, questions) if injection else None,
     )
 
 
-def prompts_of(pairs: Sequence[Pair]) -> NDArray[np.intp]:
-    """The number of each pair's prompt, (len(pairs),)."""
-    numbers = {prompt: number for number, prompt in enumerate(dict.fromkeys(pair.prompt for pair in pairs))}
-    return np.array([numbers[pair.prompt] for pair in pairs], dtype=np.intp)
+def units(pairs: Sequence[Pair], questions: Mapping[Prompt, str]) -> NDArray[np.intp]:
+    """The number of each pair's question, where its prompt has one, else of its prompt, (len(pairs),)."""
+    asked = [questions.get(pair.prompt, pair.prompt) for pair in pairs]
+    numbers = {one: number for number, one in enumerate(dict.fromkeys(asked))}
+    return np.array([numbers[one] for one in asked], dtype=np.intp)
 
 
 def agreement(p_first: Floats, better: NDArray[np.bool_]) -> Floats:
@@ -137,7 +142,11 @@ def ece(p_first: Floats, better: NDArray[np.bool_], groups: NDArray[np.intp]) ->
 
 
 def flips(
-    judge: RulingJudge, pairs: Sequence[Pair], rulings: Sequence[Ruling], injection: Injection = INJECTION
+    judge: RulingJudge,
+    pairs: Sequence[Pair],
+    rulings: Sequence[Ruling],
+    injection: Injection = INJECTION,
+    questions: Mapping[Prompt, str] = NO_QUESTIONS,
 ) -> Flips | None:
     """What either text does, of pairs with a ruling that prefers one response. None if there is no such pair.
 
@@ -149,7 +158,7 @@ def flips(
         return None
     like = [rulings[i] for i in decided]
     likes_first = p_first[decided] > 0.5
-    groups = prompts_of([pairs[i] for i in decided])
+    groups = units([pairs[i] for i in decided], questions)
     told = [(pairs[i], bool(first)) for i, first in zip(decided, likes_first, strict=True)]
     changed = [
         agreement(probabilities(judge.judged([_added(*pair, text) for pair in told], like)), ~likes_first)

@@ -70,6 +70,11 @@ class Ruling:
         """The mean of both orders; NaN, an abstention, unless both gave a probability."""
         return self.verdict.p_first
 
+    @property
+    def torn(self) -> bool:
+        """Whether it prefers one response in one order and the other one in the other."""
+        return (self.verdict.forward - 0.5) * (self.verdict.backward - 0.5) < 0
+
     def turned(self) -> Ruling:
         """The same ruling on the same responses in the other order."""
         verdict = Verdict(1 - self.verdict.backward, 1 - self.verdict.forward)
@@ -109,8 +114,14 @@ class RulingJudge(ABC):
         return self.labels(self.judged(pairs))
 
     def labels(self, rulings: Sequence[Ruling]) -> Floats:
-        """The label that each ruling comes to, (len(rulings),)."""
-        return self.shape(probabilities(rulings))
+        """The label that each ruling comes to, (len(rulings),).
+
+        A hard one is level where the two orders prefer different responses: a place would decide it.
+        """
+        labels = self.shape(probabilities(rulings))
+        if self.shape is not hard:
+            return labels
+        return np.where([ruling.torn for ruling in rulings], 0.5, labels) if rulings else labels
 
     def preferences(self, pairs: Sequence[Pair], rulings: Sequence[Ruling]) -> list[Preference]:
         """The labels as records, each with its principle, what was said of it, and what that was read from.
@@ -121,7 +132,7 @@ class RulingJudge(ABC):
         return [
             Preference(*pair, p_first=float(label), source=self.source, meta=_told(ruling))
             for pair, ruling, label in zip(pairs, rulings, labels, strict=True)
-            if abs(ruling.p_first - 0.5) > TIED
+            if abs(label - 0.5) > TIED
         ]
 
 

@@ -14,7 +14,7 @@ from ..config import CAI, Access, Compute, Sampling
 from ..errors import InputError, Unsupported
 from ..feedback.constitution import Constitution
 from ..feedback.judge import Verdict, differences, position_bias
-from ..feedback.judge_quality import INJECTION, Flips, Injection, flips, judge_quality
+from ..feedback.judge_quality import INJECTION, NO_QUESTIONS, Flips, Injection, flips, judge_quality
 from ..feedback.principle_judge import PrincipleJudge
 from ..feedback.rule_judge import RuleJudge
 from ..feedback.rules import read_rules
@@ -146,6 +146,7 @@ def measure_judge(
     rulings: Sequence[tuple[Pair, Ruling]],
     gold: Scorer | None,
     kinds: Mapping[Prompt, str],
+    questions: Mapping[Prompt, str] = NO_QUESTIONS,
     *,
     name: str = STAGE,
 ) -> None:
@@ -163,7 +164,7 @@ def measure_judge(
             run.warn(f"the judge was not measured: gold likes both responses alike in all of {len(pairs):,} pairs")
             return
         if gold:
-            found = _against_gold(open_judge(), pairs, gold, kinds)
+            found = _against_gold(open_judge(), pairs, gold, kinds, questions)
         else:
             found = _without_gold(open_judge(), pairs, [ruling for _, ruling in some])
         run.measure([
@@ -175,9 +176,15 @@ def measure_judge(
 Found = dict[tuple[str, str | None], Estimate | None]
 
 
-def _against_gold(judge: RulingJudge, pairs: Sequence[Pair], gold: Scorer, kinds: Mapping[Prompt, str]) -> Found:
+def _against_gold(
+    judge: RulingJudge,
+    pairs: Sequence[Pair],
+    gold: Scorer,
+    kinds: Mapping[Prompt, str],
+    questions: Mapping[Prompt, str],
+) -> Found:
     named = [kinds.get(pair.prompt, "benign") for pair in pairs]
-    quality = judge_quality(judge, pairs, gold, named, TOWN_INJECTION)
+    quality = judge_quality(judge, pairs, gold, named, TOWN_INJECTION, questions)
     found: Found = {
         ("judge_accuracy", None): quality.accuracy,
         ("judge_position_bias", None): quality.position_bias,
@@ -221,7 +228,7 @@ def forecast(endpoint: EndpointPolicy, constitution: Constitution, config: CAI, 
     """What judging a pair for each prompt and measuring the judge take at most: by votes, on the longest responses."""
     longest = endpoint.sampling.max_new_tokens * CHARACTERS_PER_TOKEN
     pairs = [Pair(prompt, "a" * longest, "b" * longest) for prompt in prompts]
-    asked = Forecasting(endpoint, constitution.answers[0])
+    asked = Forecasting(endpoint, "a" * longest)
     some = pairs[:QUALITY_PAIRS]
     judging(config, asked, constitution, 0).judged([*pairs, *some, *some])
     requests, tokens_in, tokens_out, cost = (sum(column) for column in zip(*asked.told, strict=True))

@@ -112,7 +112,8 @@ def labelled(
         responses=responses,
     )  # fmt: skip
     told = [row for file in sorted(kept.glob("*.jsonl")) for row in read_rulings(file)]
-    measure_judge(run, open_judge, told, material.task.gauges.get("gold"), material.kinds, name=judge)
+    gold = material.task.gauges.get("gold")
+    measure_judge(run, open_judge, told, gold, material.kinds, material.questions, name=judge)
     return [*found, *material.preferences]
 
 
@@ -195,6 +196,8 @@ def _conclude(
     peak: dict[str, Any] | None = None
     if "gold" in material.task.gauges:
         said += harm_and_help(run, models)
+        if recipe.cai.judge in ("base", SL):
+            said.append("Nobody's word about harm taught sl-cai or rl-cai.")
         probed = verdict.probed(run.stage_folder(RL) / "probes")
         peak = verdict.peak_of(probed, "gold")
         said += verdict.sentences(probed, peak, "gold")

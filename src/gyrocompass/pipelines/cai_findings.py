@@ -161,8 +161,6 @@ def harm_and_help(run: Run, models: Sequence[str]) -> list[str]:
         _told_of(run, names, "harmful_compliance") for names in (headline, [m for m in models if m not in headline])
     )
     said = [f"Asked for harm, comply: {complied}." for complied in told if complied]
-    if said:
-        said.append("Nobody's word about harm taught sl-cai or rl-cai.")
     if refused := _told_of(run, models, "over_refusal"):
         said.append(f"Asked for what only sounds like it, refuse: {refused}.")
     return said

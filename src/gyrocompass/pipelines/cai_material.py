@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from .. import data
 from ..config import Recipe
@@ -55,6 +57,11 @@ class Material:
         """The kind of each prompt that has one."""
         return {example.prompt: example.kind for example in self.chained if example.kind}
 
+    @property
+    def questions(self) -> dict[Prompt, str]:
+        """What each prompt asks, whatever its phrasing, where that is known."""
+        return {e.prompt: str(e.meta["question"]) for e in self.chained if "question" in e.meta}
+
 
 def open_material(recipe: Recipe, run: Run) -> Material:
     """What a recipe names. Raises InputError if constitution or data can't be read, or model and data don't fit."""
@@ -82,7 +89,7 @@ def judged_prompts(recipe: Recipe) -> list[Prompt]:
         asked, _ = _split(recipe, data.read_examples(recipe.data)[0])
         asked = asked[: recipe.cai.chains]
         others = data.read_examples(recipe.demonstrations)[0] if recipe.demonstrations and by_model else []
-    return list(dict.fromkeys(example.prompt for example in (*asked, *others)))
+    return [example.prompt for example in (*asked, *others)]
 
 
 def _chained(recipe: Recipe) -> list[Example]:
@@ -114,12 +121,14 @@ def _of_files(recipe: Recipe, run: Run, constitution: Constitution) -> Material:
     if config.constitution == TOWN_NAME:
         raise InputError("cai.constitution = town speaks the town's language; give a file, or one such as assistant")
     asked, heldout = _split(recipe, recorded(recipe.data, run, *data.read_examples(recipe.data)))
-    helpful = read_demonstrations(recipe.demonstrations, run) if recipe.demonstrations else []
+    held = {example.prompt for example in heldout}
+    helpful = _others(read_demonstrations(recipe.demonstrations, run), held, run) if recipe.demonstrations else []
     by_model = config.helpfulness == "model"
-    preferences = read_preferences(config.preferences, run) if config.preferences and not by_model else []
+    said = read_preferences(config.preferences, run) if config.preferences and not by_model else []
+    preferences = _others(said, held, run)
     if not by_model and not preferences:
         run.warn("nobody says what is helpful: set cai.preferences to a file, or cai.helpfulness to model")
-    known = {example.prompt for example in (*asked, *heldout)}
+    known = {example.prompt for example in asked}
     benign = dict.fromkeys(example.prompt for example in helpful if example.prompt not in known)
     task = Task(
         base_of(recipe.model), helpful, [example.prompt for example in asked], heldout[: recipe.evaluation.prompts]
@@ -127,6 +136,17 @@ def _of_files(recipe: Recipe, run: Run, constitution: Constitution) -> Material:
     return Material(
         task, constitution, asked[: config.chains], list(benign) if by_model else [], helpful, None, preferences
     )
+
+
+Learnt = TypeVar("Learnt", Example, Preference)
+
+
+def _others(records: list[Learnt], held: Collection[Prompt], run: Run) -> list[Learnt]:
+    """The records on prompts that aren't held out; the others are counted in a warning."""
+    kept = [record for record in records if record.prompt not in held]
+    if len(kept) < len(records):
+        run.warn(f"{len(records) - len(kept):,} records are on held-out prompts and are not learnt from")
+    return kept
 
 
 def _split(recipe: Recipe, examples: list[Example]) -> tuple[list[Example], list[Example]]:
