@@ -102,3 +102,8 @@ def test_who_wins_more_has_the_higher_rating_and_seats_do_not_matter():
     assert strong.rating.value == pytest.approx(-weak.rating.value)
     # 16 of 20 games won: log-odds ln 4 apart
     assert strong.rating.value - weak.rating.value == pytest.approx(1.3863, abs=1e-3)
+
+
+def test_even_odds_are_half_right():
+    found = measure.calibrated([game(str(i), 0.5) for i in range(4)])
+    assert (found.ece.value, [one.value for one in found.bins]) == (0.0, [0.5])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...files import read_jsonl
+from ...files import read_jsonl, write_jsonl
 from .amplify import Answer, Ask, Direct, Helper, Move, Overseer, State
 
 KINDS: dict[str, type[Ask] | type[Answer] | type[Direct]] = {"ask": Ask, "answer": Answer, "direct": Direct}
@@ -30,7 +30,10 @@ class Asked:
     replies: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for row in read_jsonl(self.file) if self.file.exists() else []:
+        rows = read_jsonl(self.file) if self.file.exists() else []
+        if rows:
+            write_jsonl(self.file, rows)  # a kill may have left a line torn, behind which nothing can be added
+        for row in rows:
             if "reply" in row:
                 self.replies[row["question"]] = row["reply"]
             else:

@@ -100,7 +100,9 @@ class People:
         known = self._known()
         new = [state for state in dict.fromkeys(states) if state not in known]
         if new:
+            torn = self.file.exists() and self.file.read_bytes()[-1:] not in (b"", b"\n")
             with self.file.open("a", encoding="utf-8") as file:
+                file.write("\n" if torn else "")
                 file.writelines(json.dumps(_to_fill(state), ensure_ascii=False) + "\n" for state in new)
         waiting = len(new) + sum(not move for move in known.values())
         if any(not known.get(state) for state in states):

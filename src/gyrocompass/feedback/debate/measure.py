@@ -1,6 +1,8 @@
 """What games measure: how often the judge ends up right, how far its belief can be trusted, who persuades, how long.
 
-Every estimate is clustered by question. An abstention is no verdict: it widens intervals to their worst and best ends.
+Estimates are clustered by question, but for the strengths of persuaders, whose games count as independent, and the bins
+of a diagram. Of several judges' games they hold for these judges. An abstention is no verdict: it widens intervals to
+their worst and best ends.
 """
 
 from __future__ import annotations
@@ -70,10 +72,11 @@ class Calibration(NamedTuple):
 
 
 def calibrated(games: Sequence[Transcript], seed: int = 0) -> Calibration:
-    """Calibration of the verdicts that are known. Raises ValueError if fewer than two are."""
+    """Calibration of the verdicts that are known; of even odds every other one is right. Raises ValueError if fewer than two are."""
     known = [game for game in games if game.p_right is not None]
     p = np.array([game.p_right for game in known], dtype=np.float64)
-    sides = np.array([x >= 0.5 for x in p], dtype=np.float64)
+    tied = np.abs(p - 0.5) <= TIED
+    sides = np.where(tied, np.cumsum(tied) % 2, p > 0.5)
     rows = np.stack([np.maximum(p, 1 - p), sides], axis=1)
     owner = names(known)
     return Calibration(
