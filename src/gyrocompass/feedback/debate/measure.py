@@ -72,7 +72,10 @@ class Calibration(NamedTuple):
 
 
 def calibrated(games: Sequence[Transcript], seed: int = 0) -> Calibration:
-    """Calibration of the verdicts that are known; of even odds every other one is right. Raises ValueError if fewer than two are."""
+    """Calibration of the verdicts that are known; of even odds every other one is right.
+
+    Raises ValueError if fewer than two are known.
+    """
     known = [game for game in games if game.p_right is not None]
     p = np.array([game.p_right for game in known], dtype=np.float64)
     tied = np.abs(p - 0.5) <= TIED
