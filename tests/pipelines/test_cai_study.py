@@ -140,7 +140,9 @@ def test_nothing_differs_but_who_labelled(folder):
     run = stage(folder, "seeds") / "seed-0"
     labels = {name: read_jsonl(stage(run, f"feedback-{name}") / "preferences.jsonl") for name in ("soft", "hard")}
     pairs = {name: [(r["prompt"], r["first"], r["second"]) for r in rows] for name, rows in labels.items()}
-    assert pairs["soft"] == pairs["hard"]
+    assert [pair for pair in pairs["soft"] if pair in pairs["hard"]] == pairs[
+        "hard"
+    ]  # but for those that it is torn on
     judged = [r for r in labels["hard"] if r.get("source") == "constitution small"]
     assert judged
     assert {r["p_first"] for r in judged} <= {0.0, 1.0}
