@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ..config import SFT, Access, Amplify, Compute, Config, Recipe, Sampling
-from ..recipe import build, show_settings
-from ..run import Run
-from .flags import common_flags, gathered, stage_flags
-from .run import finish
+from ..config import SFT, Access, Amplify, Compute, Config, Sampling
+from .flags import common_flags, stage_flags
+from .road import recipe_of, take
 from .stages import model_flag
 
 SECTIONS: dict[str, type[Config]] = {"amplify": Amplify, "sft": SFT, "sampling": Sampling, "compute": Compute}
@@ -29,28 +26,6 @@ def amplify(model: str, data: str, **flags: Any) -> None:
     People may oversee: with --overseer people their moves are asked for in moves.jsonl of the run folder, and the same
     command goes on from there. DATA needs no answers.
     """
-    given = gathered(flags, **SECTIONS, access=Access)
-    access = build(Access, given.pop("access"), STAGE)
-    recipe = build(
-        Recipe, {"pipeline": STAGE, "model": model, "data": data, "seed": flags["seed"] or 0, **given}, STAGE
-    )
-    config = {"stage": STAGE, **recipe.model_dump(mode="json")}
-    if flags["dry_run"]:
-        show_settings({**config, "access": access.model_dump()}, flags["as_json"])
-        return
-    run = Run.open(flags["out"] or Path("runs") / STAGE, config, quiet=flags["as_json"])
-    if run.done:
-        run.say(f"{run.folder} is done already; name another folder with --out to run again")
-    else:
-        _go(run, recipe, access)
-    finish(run, flags["as_json"])
-
-
-def _go(run: Run, recipe: Recipe, access: Access) -> None:
-    from ..pipelines.amplify import amplify as road
-    from ..report import write
-
-    run.state["access"] = access.model_dump(mode="json")
-    with run.guard():
-        road(recipe, run, access)
-        write(run.folder)
+    source = {"pipeline": STAGE, "model": model, "data": data}
+    recipe, access = recipe_of(STAGE, source, flags, SECTIONS)
+    take(STAGE, recipe, flags, access)

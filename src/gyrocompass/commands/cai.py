@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from ..config import CAI, Access, Compute, Config, Recipe, Sampling
-from ..recipe import build, merge, parse, show_settings
-from ..run import Run
-from .flags import common_flags, gathered, stage_flags
-from .run import finish
+from .flags import common_flags, stage_flags
+from .road import recipe_of, take
 from .stages import model_flag
 
 SECTIONS: dict[str, type[Config]] = {"cai": CAI, "sampling": Sampling, "compute": Compute}
@@ -33,40 +30,9 @@ def cai(model: str, prompts: str, helpful: str | None, settings: tuple[str, ...]
     No person says anything about harm: PROMPTS need no labels. Of helpfulness people may speak, with --preferences.
     --dry-run tells what an endpoint as judge would be asked at most, and for what price.
     """
-    resolved, access = _resolved(model, prompts, helpful, settings, flags)
-    config = {"stage": STAGE, **resolved.model_dump(mode="json")}
-    if flags["dry_run"]:
-        show_settings({**config, "access": access.model_dump(), **_price(resolved, access)}, flags["as_json"])
-        return
-    run = Run.open(flags["out"] or Path("runs") / STAGE, config, quiet=flags["as_json"])
-    if run.done:
-        run.say(f"{run.folder} is done already; name another folder with --out to run again")
-    else:
-        _go(run, resolved, access)
-    finish(run, flags["as_json"])
-
-
-def _resolved(
-    model: str, prompts: str, helpful: str | None, settings: tuple[str, ...], flags: dict[str, Any]
-) -> tuple[Recipe, Access]:
-    """The recipe that the flags amount to, and how an endpoint is asked."""
-    given = gathered(flags, **SECTIONS, access=Access)
-    access = build(Access, given.pop("access"), STAGE)
-    whole: dict[str, Any] = {"pipeline": STAGE, "model": model, "data": prompts, "demonstrations": helpful}
-    whole |= {"seed": flags["seed"] or 0, **given}
-    for setting in settings:
-        whole = merge(whole, parse(setting))
-    return build(Recipe, whole, STAGE), access
-
-
-def _go(run: Run, recipe: Recipe, access: Access) -> None:
-    from ..pipelines.cai import cai as road
-    from ..report import write
-
-    run.state["access"] = access.model_dump(mode="json")
-    with run.guard():
-        road(recipe, run, access)
-        write(run.folder)
+    source = {"pipeline": STAGE, "model": model, "data": prompts, "demonstrations": helpful}
+    recipe, access = recipe_of(STAGE, source, flags, SECTIONS, settings)
+    take(STAGE, recipe, flags, access, price=_price(recipe, access) if flags["dry_run"] else None)
 
 
 def _price(recipe: Recipe, access: Access) -> dict[str, Any]:

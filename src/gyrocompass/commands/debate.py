@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ..config import Access, Compute, Config, Debate, Recipe, Sampling
+from ..config import Access, Compute, Config, Debate, Sampling
 from ..errors import InputError
-from ..recipe import build, merge, parse, show_settings
-from ..run import Run
-from .flags import common_flags, gathered, stage_flags
-from .run import finish
+from .flags import common_flags, stage_flags
+from .road import recipe_of, take
 
 SECTIONS: dict[str, type[Config]] = {"debate": Debate, "sampling": Sampling, "compute": Compute}
 STAGE = "debate"
@@ -35,17 +32,8 @@ def debate(data: str | None, show_protocols: bool, settings: tuple[str, ...], **
         return
     if data is None:
         raise InputError("debate: give questions with --data FILE; for the town, gyro run recipes/debate.yaml")
-    resolved, access = _resolved(data, settings, flags)
-    config = {"stage": STAGE, **resolved.model_dump(mode="json")}
-    if flags["dry_run"]:
-        show_settings({**config, "access": access.model_dump()}, flags["as_json"])
-        return
-    run = Run.open(flags["out"] or Path("runs") / STAGE, config, quiet=flags["as_json"])
-    if run.done:
-        run.say(f"{run.folder} is done already; name another folder with --out to run again")
-    else:
-        _go(run, resolved, access)
-    finish(run, flags["as_json"])
+    recipe, access = recipe_of(STAGE, {"pipeline": STAGE, "data": data}, flags, SECTIONS, settings)
+    take(STAGE, recipe, flags, access)
 
 
 def _show() -> None:
@@ -55,23 +43,3 @@ def _show() -> None:
 
     rows = [protocol.model_dump(mode="json") for protocol in PROTOCOLS.values()]
     click.echo(yaml.safe_dump(rows, sort_keys=False, default_flow_style=None), nl=False)
-
-
-def _resolved(data: str, settings: tuple[str, ...], flags: dict[str, Any]) -> tuple[Recipe, Access]:
-    """The recipe that the flags amount to, and how an endpoint is asked."""
-    given = gathered(flags, **SECTIONS, access=Access)
-    access = build(Access, given.pop("access"), STAGE)
-    whole: dict[str, Any] = {"pipeline": STAGE, "data": data, "seed": flags["seed"] or 0, **given}
-    for setting in settings:
-        whole = merge(whole, parse(setting))
-    return build(Recipe, whole, STAGE), access
-
-
-def _go(run: Run, recipe: Recipe, access: Access) -> None:
-    from ..pipelines.debate import debate as road
-    from ..report import write
-
-    run.state["access"] = access.model_dump(mode="json")
-    with run.guard():
-        road(recipe, run, access)
-        write(run.folder)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 import click
 
-from ..cli import tell
-from ..config import Recipe
 from ..recipe import load, recipe_path, reference, show_settings
 from ..run import Run
 from .flags import common_flags
+from .road import finish, follow
 
 
 @click.command()
@@ -39,39 +37,8 @@ def run(
         return
     name = path.stem + ("-quick" if quick else "")
     opened = Run.open(out or Path("runs") / name, config, quiet=as_json)
-    if opened.done:
-        opened.say(f"{opened.folder} is done already; name another folder with --out to run again")
-    else:
-        _go(resolved, opened)
+    follow(resolved, opened)
     finish(opened, as_json)
-
-
-def _go(resolved: Recipe, opened: Run) -> None:
-    """A road is the function of its pipeline's name, in the module of that name."""
-    from ..report import write
-
-    road = getattr(import_module(f"gyrocompass.pipelines.{resolved.pipeline}"), resolved.pipeline)
-    with opened.guard():
-        road(resolved, opened)
-        write(opened.folder)
-
-
-def finish(opened: Run, as_json: bool) -> None:
-    """The closing words: what happened, and where the report is."""
-    state = opened.state
-    report = opened.folder / "report.html"
-    if not report.exists():
-        from ..report import write
-
-        write(opened.folder)
-
-    def say() -> None:
-        for sentence in state["summary"]:
-            opened.say(f"• {sentence}")
-        opened.say(f"{state['seconds']:.0f} s; report: {report}", style="bold")
-
-    keys = ("status", "summary", "peak", "seconds", "warnings")
-    tell({"run": str(opened.folder), "report": str(report), **{key: state[key] for key in keys}}, as_json, say)
 
 
 @click.command()

@@ -12,7 +12,7 @@ from ..config import PPO, SFT, Compute, Config, Probing, Reward, Sampling
 from ..recipe import build, show_settings
 from ..run import Run
 from .flags import common_flags, gathered, stage_flags
-from .run import finish
+from .road import finish
 
 if TYPE_CHECKING:
     from ..learn.loop import Look

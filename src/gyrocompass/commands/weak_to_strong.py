@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ..config import Compute, Config, Recipe, WeakToStrong
-from ..recipe import build, show_settings
-from ..run import Run
-from .flags import common_flags, gathered, stage_flags
-from .run import finish
+from ..config import Compute, Config, WeakToStrong
+from .flags import common_flags, stage_flags
+from .road import recipe_of, take
 
-PIPELINE = "weak_to_strong"
+STAGE, PIPELINE = "weak-to-strong", "weak_to_strong"
 SECTIONS: dict[str, type[Config]] = {PIPELINE: WeakToStrong, "compute": Compute}
 
 
-@click.command("weak-to-strong")
+@click.command(STAGE)
 @click.option("--strong", required=True, help="The student before it learns: folder or hub name; town: the base.")
 @click.option("--data", required=True, help="Responses with a true/false label, or preferences; town: its own.")
 @common_flags
@@ -27,25 +24,5 @@ def weak_to_strong(strong: str, data: str, **flags: Any) -> None:
 
     A part of DATA teaches the supervisor --weak, another is labelled by it for the student, the rest measures all.
     """
-    given = gathered(flags, **SECTIONS)
-    whole = {"pipeline": PIPELINE, "model": strong, "data": data, "seed": flags["seed"] or 0, **given}
-    recipe = build(Recipe, whole, "weak-to-strong")
-    config = {"stage": "weak-to-strong", **recipe.model_dump(mode="json")}
-    if flags["dry_run"]:
-        show_settings(config, flags["as_json"])
-        return
-    run = Run.open(flags["out"] or Path("runs") / "weak-to-strong", config, quiet=flags["as_json"])
-    if run.done:
-        run.say(f"{run.folder} is done already; name another folder with --out to run again")
-    else:
-        _go(run, recipe)
-    finish(run, flags["as_json"])
-
-
-def _go(run: Run, recipe: Recipe) -> None:
-    from ..pipelines.weak_to_strong import weak_to_strong as road
-    from ..report import write
-
-    with run.guard():
-        road(recipe, run)
-        write(run.folder)
+    recipe, _ = recipe_of(STAGE, {"pipeline": PIPELINE, "model": strong, "data": data}, flags, SECTIONS)
+    take(STAGE, recipe, flags)
