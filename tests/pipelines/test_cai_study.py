@@ -94,7 +94,7 @@ TINY = [
     "sampling.max_new_tokens=12", "preferences.demonstrations=64", "preferences.prompts=24", "sft.epochs=1",
     "reward.epochs=1", "dpo.epochs=1", "ppo.steps=1", "ppo.batch_size=16", "ppo.epochs=1", "evaluation.prompts=24",
     "cai.chains=24", "cai.rounds=1", "cai.learn=dpo", "cai_study.seeds=2", "cai_study.rounds=2", "compute.device=cpu",
-    "cai_study.labels=[soft, hard, people]", "cai.rules=null", "cai.beside=[sft]",
+    "cai_study.processes=1", "cai_study.labels=[soft, hard, people]", "cai.rules=null", "cai.beside=[sft]",
 ]  # fmt: skip
 
 

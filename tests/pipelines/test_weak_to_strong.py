@@ -11,7 +11,7 @@ import pytest
 from gyrocompass.config import Recipe
 from gyrocompass.errors import InputError
 from gyrocompass.files import read_json, read_jsonl, write_jsonl
-from gyrocompass.pipelines import town_models, weak_to_strong_material
+from gyrocompass.pipelines import weak_to_strong_material
 from gyrocompass.pipelines.weak_to_strong import Round, weak_to_strong
 from gyrocompass.pipelines.weak_to_strong_material import (
     Material,
@@ -51,8 +51,8 @@ def go(folder: Path, made: Recipe) -> Run:
 @pytest.fixture(scope="module", autouse=True)
 def _small_models() -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(town_models, "WEAK", town_models.Shape(16, 1, 2, 4_000))
-        patch.setattr(town_models, "MIDDLE", town_models.Shape(16, 2, 2, 4_000))
+        patch.setattr(weak_to_strong_material, "WEAK", weak_to_strong_material.Small(16, 1, 2, 4_000))
+        patch.setattr(weak_to_strong_material, "MIDDLE", weak_to_strong_material.Small(16, 2, 2, 4_000))
         patch.setattr(weak_to_strong_material, "TEST_CASES", 60)
         yield
 

@@ -59,6 +59,7 @@ class CAIStudy(Config):
         min_length=1,
         description="who labels pairs about harm: the judge (soft, hard, clamped), the rules of cai.rules, or people",
     )
+    processes: PositiveInt = Field(2, description="seeds worked on side by side; results don't depend on it")
 
 
 class Debate(Config):

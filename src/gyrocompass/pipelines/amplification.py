@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import random
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,13 +11,13 @@ from typing import Any
 import torch
 
 from ..config import Amplification
-from ..errors import GyroError
 from ..feedback.amplify import Node
 from ..files import read_json, write_json
 from ..learn.amplification import METHODS, Batch, Spelling, Student, amplification, amplify, draw, silent
 from ..models.batching import seed_of
 from ..run import Run
 from ..worlds.puzzles import PUZZLES, Puzzle
+from .side_by_side import complete_all
 
 HELDOUT, PROBES, TREES = 100, 10, 3
 """Held-out questions for each depth, probes after the first, and trees kept of a puzzle."""
@@ -53,31 +49,12 @@ def study(name: str, settings: Amplification, run: Run) -> list[Row]:
         with run.stage(name), run.progress(name, len(jobs)) as bar:
             todo = [job for job in jobs if not job.file.exists()]
             bar(len(jobs) - len(todo))
-            complete_all(todo, settings.processes, lambda: bar(sum(job.file.exists() for job in jobs)))
+            complete_all(
+                complete, todo, settings.processes,
+                tick=lambda: bar(sum(job.file.exists() for job in jobs)),
+                where=folder, setting="amplification.processes",
+            )  # fmt: skip
     return [read_json(job.file) for job in jobs]
-
-
-def complete_all(todo: Sequence[Job], processes: int, tick: Callable[[], None]) -> None:
-    """Completes each job. Raises GyroError if one of the processes is killed; finished jobs stay."""
-    if min(processes, len(todo)) <= 1:
-        for job in todo:
-            complete(job)
-            tick()
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(todo)), context) as pool:
-        try:
-            for done in as_completed([pool.submit(complete, job) for job in todo]):
-                done.result()
-                tick()
-        except BrokenProcessPool:
-            raise GyroError(
-                f"{todo[0].file.parent}: a process was killed, most likely for want of memory; the same command goes "
-                "on from what is done, and --set amplification.processes=1 takes less memory"
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def complete(job: Job) -> None:

@@ -25,6 +25,7 @@ from .cai import FEEDBACK, SL, by_people, labelled, open_scorers, reinforced, su
 from .cai_material import Material, open_material
 from .cai_study_findings import FILE, content, measurements, read_seed, sentences
 from .critiques import ChainMaker, critiques
+from .side_by_side import complete_all
 from .task import TOWN_NAME
 
 REVISIONS, ANSWERS = "revisions", "answers"
@@ -43,8 +44,13 @@ class Job:
     def config(self) -> dict[str, Any]:
         """The settings that its results depend on."""
         config = self.recipe.model_dump(mode="json")
-        del config["cai_study"]["seeds"]
+        del config["cai_study"]["seeds"], config["cai_study"]["processes"]
         return config
+
+    @property
+    def done(self) -> bool:
+        path = self.folder / "run.json"
+        return path.exists() and read_json(path)["status"] == "done"
 
 
 def cai_study(recipe: Recipe, run: Run) -> None:
@@ -59,11 +65,12 @@ def cai_study(recipe: Recipe, run: Run) -> None:
     todo = jobs(recipe, run.stage_folder("seeds"))
     # 1. Each seed is a run of its own.
     if not run.stage_done("seeds"):
-        with run.stage("seeds"), run.progress("seeds", len(todo)) as tick:
-            for done, job in enumerate(todo):
-                tick(done, note=job.folder.name)
-                complete(job)
-            tick(len(todo))
+        with run.stage("seeds"), run.progress("seeds", len(todo)) as bar:
+            complete_all(
+                complete, todo, recipe.cai_study.processes,
+                tick=lambda: bar(sum(job.done for job in todo)),
+                where=run.folder, setting="cai_study.processes",
+            )  # fmt: skip
     # 2. Rates over all of them.
     seeds = [read_seed(job.folder) for job in todo]
     found = content(seeds)

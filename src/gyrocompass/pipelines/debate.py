@@ -42,8 +42,7 @@ def debate(recipe: Recipe, run: Run, access: Access | None = None) -> None:
             complete_all(
                 seeds.complete, todo, recipe.debate.processes,
                 tick=lambda: bar(sum(job.done for job in todo)),
-                killed=lambda: f"{run.folder}: a process was killed, most likely for want of memory; the same command "
-                "goes on from what is done, and --set debate.processes=1 takes less memory",
+                where=run.folder, setting="debate.processes",
             )  # fmt: skip
     # 2. How often the judge is right in each game, and by how much more than in another.
     every = [seeds.played(job, seeds.GAMES) for job in todo]

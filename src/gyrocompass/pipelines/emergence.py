@@ -23,7 +23,8 @@ from ..maths import stats
 from ..maths.stats import Estimate
 from ..protocols import Floats
 from ..run import Run
-from .sweep import STAGES, Outcome, complete_all, jobs, outcome
+from .side_by_side import complete_all
+from .sweep import STAGES, Outcome, complete, jobs, outcome
 from .task import TOWN_NAME
 
 FILE = "emergence.json"
@@ -78,7 +79,11 @@ def emergence(recipe: Recipe, run: Run) -> None:
                 done = [job.stages_done for job in todo]
                 bar(sum(done), note=f"{done.count(len(STAGES))} of {len(todo)} models")
 
-            complete_all(todo, recipe.emergence.processes, tick)
+            complete_all(
+                complete, todo, recipe.emergence.processes, tick, where=todo[0].folder.parent,
+                setting="emergence.processes",
+                begun=lambda: [j.folder.name for j in todo if j.folder.exists() and j.stages_done < len(STAGES)],
+            )  # fmt: skip
     # 2. Trends and thresholds through what was found; is there a jump, and whose is it?
     sweep = gathered(recipe, [outcome(job) for job in todo])
     with run.stage("fits"):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..config import SFT, Compute
-from ..files import write_text
 from ..learn.loop import train
 from ..learn.sft import Finetuning
 from ..models import loading
@@ -16,27 +15,36 @@ from ..models.batching import seed_of
 from ..models.chat import Row
 from ..run import Run
 from ..worlds import town
-from .card import model_card
+from . import stages
+
+if TYPE_CHECKING:
+    from transformers import LlamaConfig
 
 SETTINGS = SFT(learning_rate=2e-3, batch_size=64, loss_on="all", checkpoint_every=200)
 
 
 def pretrain(run: Run, tokens: int) -> Path:
-    """Trains a fresh model on `tokens` tokens of the town's corpus; returns its folder."""
+    """The base model: a fresh one trained on `tokens` tokens of the town's corpus; returns its folder."""
+    folder = pretrained(run, town.config(), tokens, SETTINGS, Compute(precision="fp32"), run.seed)
+    run.save(status="done", summary=[f"The base model is in {folder}."])
+    return folder
+
+
+def pretrained(
+    run: Run, shape: LlamaConfig, tokens: int, config: SFT, compute: Compute, seed: int, *, name: str = "pretrain"
+) -> Path:
+    """Trains a fresh Llama of this shape on the town's corpus, in a stage of this name; returns its folder."""
     from transformers import LlamaForCausalLM
 
-    folder = run.stage_folder("pretrain") / "model"
-    if not run.stage_done("pretrain"):
-        with run.stage("pretrain"):
-            torch.manual_seed(seed_of(run.seed, "weights"))
+    folder = run.stage_folder(name) / "model"
+    if not run.stage_done(name):
+        with run.stage(name):
+            torch.manual_seed(seed_of(seed, "weights"))
             tokenizer = town.build_tokenizer()
-            model = LlamaForCausalLM(town.config())
-            fresh = loading.of(model, tokenizer, Compute(precision="fp32"), trainable=True)
-            rows = [row_of(tokenizer, document) for document in town.pretraining(tokens, seed_of(run.seed, "corpus"))]
-            train(Finetuning(fresh, rows, SETTINGS, run.seed), SETTINGS, run, "pretrain")
-            fresh.save(folder)
-            write_text(folder / "README.md", model_card(run, "pretrain", "random weights"))
-    run.save(status="done", summary=[f"The base model is in {folder}."])
+            fresh = loading.of(LlamaForCausalLM(shape), tokenizer, compute, trainable=True)
+            rows = [row_of(tokenizer, document) for document in town.pretraining(tokens, seed_of(seed, "corpus"))]
+            train(Finetuning(fresh, rows, config, seed), config, run, name)
+            stages.save(run, fresh, folder, name, "random weights", config)
     return folder
 
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from threading import Thread
 from typing import TypeVar
 
@@ -20,11 +21,14 @@ def complete_all(
     todo: Sequence[J],
     processes: int,
     tick: Callable[[], None],
-    killed: Callable[[], str],
+    where: Path,
+    setting: str,
+    begun: Callable[[], Sequence[str]] = list,
 ) -> None:
     """Does each job, several side by side; `tick` is called about once a second. `work` is a function of a module.
 
-    Raises GyroError if a process is killed, in the words of `killed`; what the jobs have done by then stays.
+    Raises GyroError if a process is killed; what the jobs have done by then stays. The error names the folder `where`
+    they work, the `setting` that holds the number of processes, and what had `begun` and wasn't done.
     """
     if min(processes, len(todo)) <= 1:
         for job in todo:
@@ -34,7 +38,11 @@ def complete_all(
     try:
         _side_by_side(work, todo, processes, tick)
     except BrokenProcessPool:
-        raise GyroError(killed()) from None
+        at = " or ".join(begun())
+        raise GyroError(
+            f"{where}: a process was killed, most likely for want of memory{f', at {at}' if at else ''}; the same "
+            f"command goes on from what is done, and --set {setting}=1 takes less memory"
+        ) from None
 
 
 def _side_by_side(work: Callable[[J], None], todo: Sequence[J], processes: int, tick: Callable[[], None]) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from ..config import SFT, Recipe
 from ..files import read_json, read_jsonl
-from ..learn.loop import Look, train
-from ..learn.sft import Finetuning
+from ..learn.loop import Look
 from ..maths import stats
-from ..models import loading
 from ..models.batching import seed_of
 from ..models.network import Network
 from ..models.policy import LocalPolicy
@@ -24,8 +21,8 @@ from ..protocols import Floats, Scorer
 from ..records import Example
 from ..run import Run
 from ..worlds import town
-from . import probe, side_by_side, stages, verdict
-from .pretrain import row_of
+from . import probe, stages, verdict
+from .pretrain import pretrained
 from .task import TOWN_NAME
 
 STAGES = ("pretrain", "sft", "ppo")
@@ -86,23 +83,6 @@ def jobs(recipe: Recipe, folder: Path) -> list[Job]:
     ]
 
 
-def complete_all(todo: Sequence[Job], processes: int, tick: Callable[[], None]) -> None:
-    """Completes each job, several side by side; `tick` is called about once a second.
-
-    Raises GyroError if one of the processes is killed; what the jobs have done by then stays.
-    """
-
-    def killed() -> str:
-        begun = [job.folder.name for job in todo if job.folder.exists() and job.stages_done < len(STAGES)]
-        return (
-            f"{todo[0].folder.parent}: a process was killed, most likely for want of memory, that trained "
-            f"{' or '.join(begun) or 'the first model'}; the same command goes on from what is done, and --set "
-            "emergence.processes=1 takes less memory"
-        )
-
-    side_by_side.complete_all(complete, todo, processes, tick, killed)
-
-
 def complete(job: Job) -> None:
     """Takes a job to its end; stages that are done stay as they are."""
     run = Run.open(job.folder, job.config, quiet=True)
@@ -130,24 +110,10 @@ def complete(job: Job) -> None:
 
 def _pretrained(run: Run, job: Job) -> Path:
     """A fresh Llama of this width, trained on the town's corpus; its folder."""
-    from transformers import LlamaForCausalLM
-
-    folder, shape = run.stage_folder("pretrain") / "model", job.recipe.emergence
-    if not run.stage_done("pretrain"):
-        with run.stage("pretrain"):
-            torch.manual_seed(seed_of(job.seed, "weights"))
-            config, heads = town.config(), job.width // shape.head_size
-            config.update({
-                "hidden_size": job.width, "intermediate_size": 3 * job.width, "num_hidden_layers": shape.layers,
-                "num_attention_heads": heads, "num_key_value_heads": heads, "head_dim": shape.head_size,
-            })  # fmt: skip
-            compute, tokenizer = stages.frozen(job.recipe.compute), town.build_tokenizer()
-            fresh = loading.of(LlamaForCausalLM(config), tokenizer, compute, trainable=True)
-            rows = [row_of(tokenizer, text) for text in town.pretraining(shape.tokens, seed_of(job.seed, "corpus"))]
-            settings = SFT(learning_rate=shape.learning_rate, batch_size=shape.batch_size, loss_on="all")
-            train(Finetuning(fresh, rows, settings, job.seed), settings, run, "pretrain")
-            stages.save(run, fresh, folder, "pretrain", "random weights", settings)
-    return folder
+    asked = job.recipe.emergence
+    shape = town.config(job.width, asked.layers, job.width // asked.head_size)
+    settings = SFT(learning_rate=asked.learning_rate, batch_size=asked.batch_size, loss_on="all")
+    return pretrained(run, shape, asked.tokens, settings, stages.frozen(job.recipe.compute), job.seed)
 
 
 def _probe(job: Job, run: Run, policy: Network, reference: Network | None) -> SizeProbe:

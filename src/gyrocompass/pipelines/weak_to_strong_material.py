@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import data
 from ..audits.shift.columns import question_of
-from ..config import Recipe
+from ..config import SFT, Recipe
 from ..errors import InputError
 from ..maths.crossed import Mask
 from ..models.batching import seed_of, shuffled
@@ -18,8 +19,9 @@ from ..models.cases import Case, answer
 from ..protocols import Floats
 from ..records import Example, Preference, Steps
 from ..run import Run
+from ..worlds import town
 from ..worlds.town.labelled import labelled, preferred
-from . import town_models
+from .pretrain import pretrained
 from .stages import frozen
 from .task import TOWN_NAME, base_of, recorded
 
@@ -27,6 +29,19 @@ TEST_CASES = 1500
 """Held-out cases of the town."""
 MIN_QUESTIONS = 20
 """The fewest questions that can be split in three."""
+
+
+class Small(NamedTuple):
+    """A model of the town that is less able than its base: its shape, and the tokens of the web that it reads."""
+
+    width: int
+    layers: int
+    heads: int
+    tokens: int
+
+
+WEAK, MIDDLE = Small(32, 2, 4, 300_000), Small(64, 3, 4, 500_000)
+PRETRAINING = SFT(learning_rate=3e-3, batch_size=32, loss_on="all", checkpoint_every=200)
 
 
 @dataclass(frozen=True)
@@ -80,11 +95,14 @@ def _models(recipe: Recipe, run: Run) -> tuple[str, tuple[str, ...], str]:
     """Supervisor, models between, student. A smaller one that is called town is made first."""
     settings, compute = recipe.weak_to_strong, frozen(recipe.compute)
 
-    def made(model: str, name: str, shape: town_models.Shape) -> str:
-        return town_models.small(run, name, shape, compute) if model == TOWN_NAME else model
+    def made(model: str, name: str, small: Small) -> str:
+        if model != TOWN_NAME:
+            return model
+        shape = town.config(small.width, small.layers, small.heads)
+        return str(pretrained(run, shape, small.tokens, PRETRAINING, compute, run.seed, name=f"pretrain-{name}"))
 
-    weak = made(str(settings.weak), "weak", town_models.WEAK)
-    between = tuple(made(model, "between", town_models.MIDDLE) for model in settings.between)
+    weak = made(str(settings.weak), "weak", WEAK)
+    between = tuple(made(model, "between", MIDDLE) for model in settings.between)
     return weak, between, base_of(recipe.model)
 
 

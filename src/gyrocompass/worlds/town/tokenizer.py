@@ -53,15 +53,15 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     return fast
 
 
-def config() -> LlamaConfig:
-    """The shape of the town's base model: about 0.9 million parameters, under 4 MB in float32."""
+def config(width: int = 128, layers: int = 4, heads: int = 4) -> LlamaConfig:
+    """The shape of a town model, by default the base: about 0.9 million parameters, under 4 MB in float32."""
     return LlamaConfig(
         vocab_size=len(SPECIAL) + len(WORDS),
-        hidden_size=128,
-        intermediate_size=384,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=4,
+        hidden_size=width,
+        intermediate_size=3 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=heads,
         max_position_embeddings=CONTEXT_TOKENS,
         tie_word_embeddings=True,
         pad_token_id=SPECIAL.index(PAD),
