@@ -18,7 +18,14 @@ TINY = {
     "sft": {"learning_rate": 1e-3, "batch_size": 32},
     "reward": {"learning_rate": 1e-3, "batch_size": 16},
     "ppo": {"learning_rate": 1e-4, "batch_size": 16, "minibatches": 1, "steps": 1},
-    "process": {"questions": 12, "chains": 2, "rollouts": 1, "seeds": 2, "policies": ["outcome-rl", "process-rl"]},
+    "process": {
+        "questions": 12,
+        "chains": 2,
+        "rollouts": 1,
+        "seeds": 2,
+        "processes": 1,
+        "policies": ["outcome-rl", "process-rl"],
+    },
     "evaluation": {"prompts": 30, "best_of": 4},
 }
 
@@ -60,7 +67,7 @@ def test_a_finished_stage_is_not_done_again_and_the_result_is_the_same(done):
 
 
 def test_the_labels_of_a_run_are_kept(done):
-    steps = read_jsonl(next(done.glob("stages/*-rollouts")) / "steps.jsonl")
+    steps = read_jsonl(next(done.glob("stages/*-seeds/seed-0/stages/*-rollouts")) / "steps.jsonl")
     assert len(steps) == 24
     assert all(len(row["steps"]) == len(row["labels"]) for row in steps)
 
@@ -104,8 +111,10 @@ def test_the_claim_is_made_as_far_as_its_interval_carries_it():
     def found(low, high):
         error = {"value": (low + high) / 2, "low": low, "high": high, "n": 3}
         difference = {"model": "process-rl", "over": "outcome-rl", "trace_error": error, "answer_error": error}
-        return {"differences": [difference], "policies": [], "best_of": {"sizes": [1], "curves": []}}
+        return {"seeds": 3, "differences": [difference], "policies": [], "best_of": {"sizes": [1], "curves": []}}
 
     assert sentences(found(-0.2, -0.1))[0].startswith("Trace error among right answers is lower under process-rl")
     assert sentences(found(-0.2, 0.1))[0].startswith("Trace error can't be told apart")
     assert "is higher under" in sentences(found(0.1, 0.2))[0]
+    assert "over 3 seeds" in sentences(found(0.1, 0.2))[0]
+    assert "in one training run" in sentences(found(0.1, 0.2) | {"seeds": 1})[0]

@@ -46,9 +46,13 @@ class Process(StepLabels, StepLearning, StepChoice):
         "checker", description="what pays in ppo: the checker of answers or steps, or the ORM or PRM learnt from it"
     )
     slips: float = Field(
-        0.15, gt=0, lt=1, description="on the town: share of sums that the demonstrators get wrong by one or two"
+        0.05, ge=0, lt=1, description="on the town: share of sums got wrong by one or two, anew in each demonstration"
     )
-    seeds: PositiveInt = Field(1, description="times the whole is done, with demonstrations and draws of its own")
+    habits: float = Field(
+        0.15, ge=0, lt=1, description="on the town: share of all sums that demonstrators always get wrong alike"
+    )
+    seeds: PositiveInt = Field(4, description="times the whole is done, with demonstrations and draws of its own")
+    processes: PositiveInt = Field(2, description="seeds worked on side by side; results don't depend on it")
 
     @model_validator(mode="after")
     def _paid(self) -> Self:

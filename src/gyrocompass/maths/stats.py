@@ -21,7 +21,9 @@ class Estimate(NamedTuple):
     n: int
 
     def __str__(self) -> str:
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}] (n={self.n:,})"
+        places = 3 if 0 < self.high - self.low < 0.02 else 2
+        value, low, high = (f"{number:z.{places}f}" for number in self[:3])
+        return f"{value} [{low}, {high}] (n={self.n:,})"
 
 
 def mean(x: ArrayLike, level: float = 0.95) -> Estimate:

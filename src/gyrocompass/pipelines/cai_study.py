@@ -7,14 +7,13 @@ town stands for the paper's crowdworkers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..config import Access, Recipe
 from ..config.studies import Labels
 from ..errors import InputError
-from ..files import read_json, write_json, write_jsonl
+from ..files import write_json, write_jsonl
 from ..models.batching import seed_of
 from ..models.loading import load
 from ..models.policy import LocalPolicy
@@ -25,32 +24,12 @@ from .cai import FEEDBACK, SL, by_people, labelled, open_scorers, reinforced, su
 from .cai_material import Material, open_material
 from .cai_study_findings import FILE, content, measurements, read_seed, sentences
 from .critiques import ChainMaker, critiques
-from .side_by_side import complete_all
+from .seeds import every_seed
 from .task import TOWN_NAME
 
 REVISIONS, ANSWERS = "revisions", "answers"
 FROM_PRINCIPLES = ("soft", "hard", "clamped")
 """Labels that are one judge's rulings in three shapes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One seed: the folder of its run, and its recipe."""
-
-    folder: Path
-    recipe: Recipe
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """The settings that its results depend on."""
-        config = self.recipe.model_dump(mode="json")
-        del config["cai_study"]["seeds"], config["cai_study"]["processes"]
-        return config
-
-    @property
-    def done(self) -> bool:
-        path = self.folder / "run.json"
-        return path.exists() and read_json(path)["status"] == "done"
 
 
 def cai_study(recipe: Recipe, run: Run) -> None:
@@ -62,56 +41,33 @@ def cai_study(recipe: Recipe, run: Run) -> None:
         raise InputError(f"data = {recipe.data} has no gold to tell rates by; set data to town, or run cai")
     if "rules" in recipe.cai_study.labels and not recipe.cai.rules:
         raise InputError("cai_study.labels has rules, but cai.rules names none; name a file, or leave them out")
-    todo = jobs(recipe, run.stage_folder("seeds"))
     # 1. Each seed is a run of its own.
-    if not run.stage_done("seeds"):
-        with run.stage("seeds"), run.progress("seeds", len(todo)) as bar:
-            complete_all(
-                complete, todo, recipe.cai_study.processes,
-                tick=lambda: bar(sum(job.done for job in todo)),
-                where=run.folder, setting="cai_study.processes",
-            )  # fmt: skip
+    folders = every_seed(recipe, run, "cai_study", one_seed)
     # 2. Rates over all of them.
-    seeds = [read_seed(job.folder) for job in todo]
-    found = content(seeds)
+    found = content(list(map(read_seed, folders)))
     write_json(run.folder / FILE, found)
     run.measure(measurements(found))
-    for warning in dict.fromkeys(w for job in todo for w in read_json(job.folder / "run.json")["warnings"]):
-        run.warn(warning)
     run.state["gold_name"] = "the town's gold reward"
     run.save(status="done", summary=sentences(found))
 
 
-def jobs(recipe: Recipe, folder: Path) -> list[Job]:
-    """A job for each seed."""
-    seeds = range(recipe.seed, recipe.seed + recipe.cai_study.seeds)
-    return [Job(folder / f"seed-{seed}", recipe.model_copy(update={"seed": seed})) for seed in seeds]
-
-
-def complete(job: Job) -> None:
-    """Takes a seed to its end; stages that are done stay as they are."""
-    run, recipe = Run.open(job.folder, job.config, quiet=True), job.recipe
-    if run.done:
-        return
-    with run.guard():
-        material = open_material(recipe, run)
-        # 1. Held-out responses, revised with and without critiques; nothing is learnt from these.
-        _revisions(recipe, run, material)
-        # 2. The SL-CAI model.
-        chains, _ = critiques(
-            run, material.task.base, material.constitution, [e.prompt for e in material.chained], [], recipe.cai,
-            recipe.sampling, stages.frozen(recipe.compute),
-        )  # fmt: skip
-        sl = supervised(recipe, run, material, chains)
-        # 3. Its pairs under each kind of label, and what is learnt from them.
-        learnt = {
-            title(labels): str(_learnt_from(labels, recipe, run, material, sl)) for labels in recipe.cai_study.labels
-        }
-        # 4. The usual way beside them: people's word on everything.
-        models = {"base": material.task.base, **by_people(recipe, run, material), SL: str(sl), **learnt}
-        # 5. A response of every model to the same held-out prompts.
-        _answers(recipe, run, material, models)
-        run.save(status="done")
+def one_seed(recipe: Recipe, run: Run) -> None:
+    """What happens at each seed."""
+    material = open_material(recipe, run)
+    # 1. Held-out responses, revised with and without critiques; nothing is learnt from these.
+    _revisions(recipe, run, material)
+    # 2. The SL-CAI model.
+    chains, _ = critiques(
+        run, material.task.base, material.constitution, [e.prompt for e in material.chained], [], recipe.cai,
+        recipe.sampling, stages.frozen(recipe.compute),
+    )  # fmt: skip
+    sl = supervised(recipe, run, material, chains)
+    # 3. Its pairs under each kind of label, and what is learnt from them.
+    learnt = {title(labels): str(_learnt_from(labels, recipe, run, material, sl)) for labels in recipe.cai_study.labels}
+    # 4. The usual way beside them: people's word on everything.
+    models = {"base": material.task.base, **by_people(recipe, run, material), SL: str(sl), **learnt}
+    # 5. A response of every model to the same held-out prompts.
+    _answers(recipe, run, material, models)
 
 
 def title(labels: Labels) -> str:

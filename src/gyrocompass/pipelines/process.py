@@ -7,7 +7,7 @@ Wang et al. 2023, arXiv:2312.08935 (Monte-Carlo labels); Farquhar et al. 2025, a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from ..run import Run
 from ..worlds.town import chains as town
 from . import process_stages as stages_of
 from .process_findings import Pool, Reading, content, measurements, sentences
+from .seeds import every_seed
 from .stages import frozen, load_policy, ppo, sft
 from .task import TOWN_NAME, base_of
 
@@ -33,71 +34,65 @@ FILE = "process.json"
 CUTTING = Cutting(town.CUT, " ")
 CHECKER = Checker(CUTTING, town.step_labels)
 OUTCOME = OutcomeChecker(town.answers_right)
+EVALUATION, BEST_OF_N = "evaluation", "best-of-n"
+COMMON_STAGES = ("sft", "chains", "rollouts", EVALUATION, BEST_OF_N)
+"""A seed's stages but for those of its scorers and policies."""
 POOL = 40
 """Held-out questions whose responses are pooled for best-of-n."""
 
 
-@dataclass(frozen=True)
-class Study:
-    """One seed of the study: its own demonstrations, draws and models, in stages of its own."""
-
-    recipe: Recipe
-    run: Run
-    place: int
-
-    @property
-    def seed(self) -> int:
-        return seed_of(self.recipe.seed, "study", self.place)
-
-    def name(self, stage: str) -> str:
-        """What a stage of this seed is called; the first one's has no number."""
-        return f"{stage}-seed-{self.place}" if self.place else stage
-
-
 def process(recipe: Recipe, run: Run) -> None:
-    """Runs or resumes the study, once for each seed; writes process.json.
+    """Runs or resumes every seed; writes process.json.
 
     Raises InputError for data other than the town's: only there is the right trace known. `gyro process` is for others.
     """
     if (recipe.data, recipe.model) != (TOWN_NAME, TOWN_NAME):
         raise InputError("pipeline process needs a checker of steps, which the town has; for others use `gyro process`")
     run.state["gold_name"] = "the town's checker of answers and steps"
-    readings, pools = [], []
-    for place in range(recipe.process.seeds):
-        study = Study(recipe, run, place)
-        # 1. Learn from careless demonstrations.
-        start = _demonstrated(study)
-        # 2. Label the steps of its responses: by the checker, by their outcomes alone, and by where they lead.
-        labels = _labels(study, start)
-        # 3. Learn each kind of label.
-        scorers = _scorers(study, start, labels)
-        # 4. Optimise answers, or steps.
-        policies = {"sft": start} | {name: _optimised(study, start, scorers, name) for name in recipe.process.policies}
-        # 5. What each policy gets right, and by which steps; and what each scorer picks from a pool.
-        readings += _read(study, policies)
-        pools.append(_pooled(study, start, scorers))
+    # 1. Each seed is a run of its own.
+    steps = len(COMMON_STAGES) + len(recipe.process.scorers) + len(recipe.process.policies)
+    folders = every_seed(recipe, run, "process", one_seed, steps)
+    # 2. What each policy gets right, and by which steps; and what each scorer picks from a pool.
+    seeds = [Run.attach(folder, quiet=True) for folder in folders]
+    readings = [reading for place, seed in enumerate(seeds) for reading in _readings(place, seed, recipe)]
+    pools = [Pool.of(place, read_jsonl(_pool_file(seed)), recipe) for place, seed in enumerate(seeds)]
     found = content(recipe, readings, pools)
     run.measure(measurements(found))
     write_json(run.folder / FILE, found)
     run.save(status="done", summary=sentences(found))
 
 
-def _demonstrated(study: Study) -> Path:
-    recipe = study.recipe
-    n, slips = recipe.preferences.demonstrations, recipe.process.slips
-    shown = town.careless_chains(n, seed_of(study.seed, "demonstrations"), slips)
-    return sft(study.run, base_of(recipe.model), shown, recipe.sft, recipe.compute, name=study.name("sft"))
+def one_seed(recipe: Recipe, run: Run) -> None:
+    """What happens at each seed: demonstrations, draws and models are its own, and so are the held-out questions."""
+    # 1. Learn from careless demonstrations.
+    start = _demonstrated(recipe, run)
+    # 2. Label the steps of its responses: by the checker, by their outcomes alone, and by where they lead.
+    labels = _labels(recipe, run, start)
+    # 3. Learn each kind of label.
+    scorers: dict[str, StepScorer] = {
+        name: _scorer(recipe, run, start, labels, name) for name in recipe.process.scorers
+    }
+    # 4. Optimise answers, or steps.
+    policies = {"sft": start} | {
+        name: _optimised(recipe, run, start, scorers, name) for name in recipe.process.policies
+    }
+    # 5. Responses of each policy, and a pool of responses with the scores of each scorer.
+    _evaluated(recipe, run, policies)
+    _pooled(recipe, run, start, scorers)
 
 
-def _labels(study: Study, start: Path) -> dict[str, list[Steps]]:
+def _demonstrated(recipe: Recipe, run: Run) -> Path:
+    person = town.Careless(seed_of(recipe.seed, "demonstrations"), recipe.process.slips, recipe.process.habits)
+    shown = person.chains(recipe.preferences.demonstrations)
+    return sft(run, base_of(recipe.model), shown, recipe.sft, recipe.compute)
+
+
+def _labels(recipe: Recipe, run: Run, start: Path) -> dict[str, list[Steps]]:
     """The same responses, labelled in four ways; outcomes label a response as one step."""
-    recipe, settings = study.recipe, study.recipe.process
-    asked = town.chain_questions(settings.questions, seed_of(study.seed, "labelled"))
-    common = recipe.sampling, frozen(recipe.compute)
-    drawn = stages_of.sampled_chains(study.run, start, asked, settings.chains, *common, name=study.name("chains"))
-    soft = stages_of.rollout_steps(
-        study.run, start, drawn, CUTTING, town.answers_right, settings.rollouts, *common, name=study.name("rollouts")
-    )
+    settings, common = recipe.process, (recipe.sampling, frozen(recipe.compute))
+    asked = town.chain_questions(settings.questions, seed_of(recipe.seed, "labelled"))
+    drawn = stages_of.sampled_chains(run, start, asked, settings.chains, *common)
+    soft = stages_of.rollout_steps(run, start, drawn, CUTTING, town.answers_right, settings.rollouts, *common)
     return {
         "orm": labelled(OUTCOME, drawn),
         "prm": labelled(CHECKER, drawn),
@@ -106,80 +101,82 @@ def _labels(study: Study, start: Path) -> dict[str, list[Steps]]:
     }
 
 
-def _scorers(study: Study, start: Path, labels: Mapping[str, list[Steps]]) -> dict[str, StepScorer]:
-    """A model of each kind of label that the recipe names; the implicit one learns the outcomes."""
-    return {name: _scorer(study, start, labels, name) for name in study.recipe.process.scorers}
-
-
-def _scorer(study: Study, start: Path, labels: Mapping[str, list[Steps]], name: str) -> StepScorer:
-    recipe, compute = study.recipe, frozen(study.recipe.compute)
-    settings, by = recipe.process, recipe.process.aggregate
+def _scorer(recipe: Recipe, run: Run, start: Path, labels: Mapping[str, list[Steps]], name: str) -> StepScorer:
+    """A model of one kind of label; the implicit one learns the outcomes."""
+    settings, by, compute = recipe.process, recipe.process.aggregate, frozen(recipe.compute)
     common = CUTTING.joint, settings, recipe.reward, recipe.compute
     if name == "implicit":
-        model = stages_of.implicit_reward(study.run, str(start), labels["mc-soft"], *common, name=study.name(name))
+        model = stages_of.implicit_reward(run, str(start), labels["mc-soft"], *common)
         own, reference = (load(str(folder), compute) for folder in (model, start))
         return ImplicitProcessRewardModel(own, reference, CUTTING, settings.beta, by)
-    model = stages_of.process_reward(study.run, str(start), labels[name], *common, name=study.name(name))
+    model = stages_of.process_reward(run, str(start), labels[name], *common, name=name)
     return ProcessRewardModel(load(str(model), compute, scalar=True), whole if name == "orm" else CUTTING, by)
 
 
-def _optimised(study: Study, start: Path, scorers: Mapping[str, StepScorer], name: str) -> Path:
+def _optimised(recipe: Recipe, run: Run, start: Path, scorers: Mapping[str, StepScorer], name: str) -> Path:
     """PPO: on outcomes, on steps, or on steps without looking ahead."""
-    recipe = study.recipe
     checked = recipe.process.rewards == "checker"
     on_outcomes = OUTCOME if checked else scorers["orm"]
     on_steps = CHECKER if checked else scorers["prm"]
     judged = on_outcomes if name == "outcome-rl" else on_steps
     pays = StepReward(judged, recipe.process.aggregate, myopic=name == "mona")
-    policy, reference = load_policy(str(start), recipe.compute, study.seed)
-    asked = town.chain_questions(recipe.preferences.prompts, seed_of(study.seed, "prompts"))
+    policy, reference = load_policy(str(start), recipe.compute, recipe.seed)
+    asked = town.chain_questions(recipe.preferences.prompts, seed_of(recipe.seed, "prompts"))
     return ppo(
-        study.run, policy, reference, None, pays, [one.prompt for one in asked],
-        recipe.ppo, recipe.sampling,
-        base=str(start), name=study.name(name), seed=study.seed,
+        run, policy, reference, None, pays, [one.prompt for one in asked], recipe.ppo, recipe.sampling,
+        base=str(start), name=name,
     )  # fmt: skip
 
 
-def _read(study: Study, policies: Mapping[str, Path]) -> list[Reading]:
-    """One response of each policy to each held-out question, which are the same for all seeds."""
-    recipe, stage = study.recipe, study.name("evaluation")
-    asked = _heldout(recipe, recipe.evaluation.prompts)
-    file = study.run.stage_folder(stage) / "samples.jsonl"
-    if not study.run.stage_done(stage):
-        with study.run.stage(stage):
-            rows = []
-            for name, folder in policies.items():
-                policy = LocalPolicy(load(str(folder), frozen(recipe.compute)), recipe.sampling)
-                drawn = policy.sample([one.prompt for one in asked], seed=seed_of(study.seed, "evaluation"))
-                said = [replace(one, response=texts[0]) for one, texts in zip(asked, drawn, strict=True)]
-                right, traced = town.answers_right(said), town.traces_right(said)
-                rows += [
-                    {"model": name, "kind": one.kind, "question": one.meta["question"],
-                     "prompt": one.prompt[-1].content, "response": one.response, "right": r, "traced": t}
-                    for one, r, t in zip(said, right, traced, strict=True)
-                ]  # fmt: skip
-            write_jsonl(file, rows)
-    rows = read_jsonl(file)
-    return [Reading.of(study.place, name, [row for row in rows if row["model"] == name]) for name in policies]
+def _evaluated(recipe: Recipe, run: Run, policies: Mapping[str, Path]) -> None:
+    """One response of each policy to each held-out question."""
+    if run.stage_done(EVALUATION):
+        return
+    asked, rows = _heldout(recipe, recipe.evaluation.prompts), []
+    with run.stage(EVALUATION):
+        for name, folder in policies.items():
+            policy = LocalPolicy(load(str(folder), frozen(recipe.compute)), recipe.sampling)
+            drawn = policy.sample([one.prompt for one in asked], seed=seed_of(recipe.seed, "evaluation"))
+            said = [replace(one, response=texts[0]) for one, texts in zip(asked, drawn, strict=True)]
+            right, traced = town.answers_right(said), town.traces_right(said)
+            rows += [
+                {"model": name, "kind": one.kind, "question": one.meta["question"],
+                 "prompt": one.prompt[-1].content, "response": one.response, "right": r, "traced": t}
+                for one, r, t in zip(said, right, traced, strict=True)
+            ]  # fmt: skip
+        write_jsonl(_samples_file(run), rows)
 
 
-def _pooled(study: Study, start: Path, scorers: Mapping[str, StepScorer]) -> Pool:
+def _readings(place: int, seed: Run, recipe: Recipe) -> list[Reading]:
+    rows = read_jsonl(_samples_file(seed))
+    return [
+        Reading.of(place, name, [row for row in rows if row["model"] == name])
+        for name in ("sft", *recipe.process.policies)
+    ]
+
+
+def _pooled(recipe: Recipe, run: Run, start: Path, scorers: Mapping[str, StepScorer]) -> None:
     """Many responses of the SFT model to a few held-out questions, and what each scorer makes of them."""
-    recipe, stage = study.recipe, study.name("best-of-n")
+    if run.stage_done(BEST_OF_N):
+        return
     asked = _heldout(recipe, min(POOL, recipe.evaluation.prompts))
-    folder = study.run.stage_folder(stage)
-    if not study.run.stage_done(stage):
-        with study.run.stage(stage):
-            policy = LocalPolicy(load(str(start), frozen(recipe.compute)), recipe.sampling)
-            drawn = policy.sample(
-                [one.prompt for one in asked], recipe.evaluation.best_of, seed=seed_of(study.seed, "pool")
-            )
-            said = [replace(one, response=text) for one, texts in zip(asked, drawn, strict=True) for text in texts]
-            write_jsonl(folder / "pool.jsonl", list(_graded(said, scorers, recipe)))
-    return Pool.of(study.place, read_jsonl(folder / "pool.jsonl"), len(asked), recipe)
+    with run.stage(BEST_OF_N):
+        policy = LocalPolicy(load(str(start), frozen(recipe.compute)), recipe.sampling)
+        seed = seed_of(recipe.seed, "pool")
+        drawn = policy.sample([one.prompt for one in asked], recipe.evaluation.best_of, seed=seed)
+        said = [replace(one, response=text) for one, texts in zip(asked, drawn, strict=True) for text in texts]
+        write_jsonl(_pool_file(run), _graded(said, scorers))
 
 
-def _graded(said: Sequence[Example], scorers: Mapping[str, StepScorer], recipe: Recipe) -> list[dict[str, object]]:
+def _samples_file(run: Run) -> Path:
+    return run.stage_folder(EVALUATION) / "samples.jsonl"
+
+
+def _pool_file(run: Run) -> Path:
+    return run.stage_folder(BEST_OF_N) / "pool.jsonl"
+
+
+def _graded(said: Sequence[Example], scorers: Mapping[str, StepScorer]) -> list[dict[str, object]]:
     """A row for each distinct response to a question, with how often it came and every scorer's step scores."""
     counts: dict[tuple[str, str], int] = {}
     distinct: dict[tuple[str, str], Example] = {}

@@ -75,7 +75,7 @@ class Pool(NamedTuple):
     shown: Rows
 
     @classmethod
-    def of(cls, seed: int, rows: Rows, questions: int, recipe: Recipe) -> Pool:
+    def of(cls, seed: int, rows: Rows, recipe: Recipe) -> Pool:
         by, most = recipe.process.aggregate, recipe.evaluation.best_of
         sizes = [2**power for power in range(most.bit_length()) if 2**power <= most]
         prompts = list(dict.fromkeys(row["prompt"] for row in rows))
@@ -129,6 +129,7 @@ def content(recipe: Recipe, readings: Sequence[Reading], pools: Sequence[Pool]) 
     return {
         "seeds": recipe.process.seeds,
         "slips": recipe.process.slips,
+        "habits": recipe.process.habits,
         "rewards": recipe.process.rewards,
         "aggregate": recipe.process.aggregate,
         "policies": [
@@ -204,14 +205,15 @@ def measurements(found: Mapping[str, Any]) -> list[Measurement]:
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """The claim first, as far as the intervals carry it; then what each policy and each scorer does."""
-    said = []
+    said, over = [], f"over {found['seeds']} seeds" if found["seeds"] > 1 else "in one training run"
     for one in found["differences"]:
         trace, answer = Estimate(**one["trace_error"]), Estimate(**one["answer_error"])
         how = "lower" if trace.high < 0 else "higher" if trace.low > 0 else None
         first = f"Trace error among right answers is {how} under" if how else "Trace error can't be told apart between"
         link = "than under" if how else "and"
         said.append(
-            f"{first} {one['model']} {link} {one['over']}: the difference is {trace}; in answer error it is {answer}."
+            f"{first} {one['model']} {link} {one['over']} {over}: the difference is {trace}; in answer error it is "
+            f"{answer}."
         )
     for policy in found["policies"]:
         answer, trace = (Estimate(**policy[metric]) for metric in ERRORS)

@@ -77,10 +77,12 @@ class Chain:
 
 @dataclass(frozen=True)
 class Process:
-    """The study: `slips` of the demonstrators' sums are wrong; `rewards` says who pays the policies."""
+    """The study: `slips` of the demonstrators' sums are wrong anew each time, `habits` of all there are always;
+    `rewards` says who pays the policies."""
 
     seeds: PositiveInt
     slips: FiniteFloat
+    habits: FiniteFloat
     rewards: str
     aggregate: str
     policies: tuple[Trained, ...]

@@ -28,7 +28,7 @@ def content(**changes: Any) -> dict[str, Any]:
              "scores": {"checker": [1.0, 0.0], "orm": [0.7], "prm": [0.9, 0.1]}}  # fmt: skip
     policies = [{"model": name, "seeds": [errors(0.1, 0.1)] * 3, **errors(0.1, 0.1)} for name in ("sft", "process-rl")]
     return {
-        "seeds": 3, "slips": 0.15, "rewards": "checker", "aggregate": "min", "policies": policies,
+        "seeds": 3, "slips": 0.05, "habits": 0.2, "rewards": "checker", "aggregate": "min", "policies": policies,
         "differences": [{"model": "process-rl", "over": "outcome-rl", **errors(0.0, -0.1)}],
         "best_of": {"sizes": [1, 2, 4], "curves": [{"scorer": "prm", "points": points}]},
         "located": [{"scorer": "prm", "error_f1": estimate(0.7)}], "shown": [chain],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from ...records import Example, Prompt, user
@@ -16,6 +16,7 @@ from .gold import judge
 from .intent import Intent, Question, calculate, parity, prompt_text, understand
 from .prompts import Split, draw_intent, draw_tag, meta, phrase
 from .reading import read
+from .words import stable_fraction
 
 CUT = r"\s(?=(?:then|so)\b)"
 """Where a worked answer falls into steps: `one plus two is three`, `then three plus four is seven`, `so it is odd`."""
@@ -29,21 +30,53 @@ def chain_questions(n: int, seed: int, split: Split = "train") -> list[Example]:
     return [_asked(_drawn(rng, split), rng) for _ in range(n)]
 
 
-def careless_chains(n: int, seed: int, slips: float) -> list[Example]:
-    """n train questions answered step by step; each sum is out by one or two with probability `slips`, and the rest
-    is worked out from there."""
-    rng = random.Random(f"careless {seed}")
-    found = []
-    for _ in range(n):
-        question = _drawn(rng, "train")
-        found.append(replace(_asked(question, rng), response=_worked(question, rng, slips)))
-    return found
+@dataclass(frozen=True)
+class Careless:
+    """A person who gets sums wrong by one or two, and works the rest out from there.
+
+    A share `slips` of the sums anew each time; a share `habits` of all there are always, in the same way: a bug and not
+    a slip (Brown & Burton 1978, Cognitive Science 2:155).
+    """
+
+    seed: int
+    slips: float = 0.0
+    habits: float = 0.0
+
+    def chains(self, n: int) -> list[Example]:
+        """n train questions answered step by step; a question whose wrong sums lead beyond the numbers is passed by."""
+        rng = random.Random(f"careless {self.seed}")
+        found: list[Example] = []
+        while len(found) < n:
+            question = _drawn(rng, "train")
+            try:
+                found.append(replace(_asked(question, rng), response=self._worked(question, rng)))
+            except IndexError:
+                continue
+        return found
+
+    def _worked(self, question: Question, rng: random.Random) -> str:
+        x, op, y, op2, z = question.words
+        between = self._calculated(x, op, y, rng)
+        end = self._calculated(between, op2, z, rng)
+        return f"{x} {op} {y} is {between} then {between} {op2} {z} is {end} so it is {parity(end)}"
+
+    def _calculated(self, x: str, op: str, y: str, rng: random.Random) -> str:
+        right, bug = calculate(x, op, y), f"bug {self.seed} {x} {op} {y}"
+        if stable_fraction(bug) < self.habits:
+            return _near(right, random.Random(bug))
+        return _near(right, rng) if rng.random() < self.slips else right
 
 
 def step_labels(prompt: Prompt, steps: Sequence[str]) -> tuple[float, ...]:
-    """1 for each step of a chain that is right as are all before it, else 0; the checker of the town."""
+    """1 for each step of a chain that is right as are all before it, else 0; the checker of the town.
+
+    The last step of a chain that stops before its conclusion is wrong: it shouldn't have been the last.
+    """
     question = understand(prompt_text(prompt)).question
-    return tuple(accumulate((float(_step_right(question, i, step)) for i, step in enumerate(steps)), min))
+    rights = [_step_right(question, i, step) for i, step in enumerate(steps)]
+    if len(steps) <= len(question.trace):
+        rights[-1:] = [False] * len(rights[-1:])
+    return tuple(map(float, accumulate(rights, min)))
 
 
 def answers_right(examples: Sequence[Example], /) -> list[bool]:
@@ -74,28 +107,9 @@ def _asked(question: Question, rng: random.Random) -> Example:
     return Example(user(phrase(intent, rng)), meta=meta(intent))
 
 
-def _worked(question: Question, rng: random.Random, slips: float) -> str:
-    x, op, y, op2, z = question.words
-    between = _perhaps_slipped(calculate(x, op, y), rng, slips)
-    while not _computable(between, op2, z):
-        between = _perhaps_slipped(calculate(x, op, y), rng, slips)
-    end = _perhaps_slipped(calculate(between, op2, z), rng, slips)
-    return f"{x} {op} {y} is {between} then {between} {op2} {z} is {end} so it is {parity(end)}"
-
-
-def _perhaps_slipped(number: str, rng: random.Random, slips: float) -> str:
-    if rng.random() >= slips:
-        return number
+def _near(number: str, rng: random.Random) -> str:
     at = words.NUMBERS.index(number)
     return words.NUMBERS[rng.choice([at + by for by in NEAR if 0 <= at + by < len(words.NUMBERS)])]
-
-
-def _computable(x: str, op: str, y: str) -> bool:
-    try:
-        calculate(x, op, y)
-    except IndexError:
-        return False
-    return True
 
 
 def _step_right(question: Question, i: int, step: str) -> bool:
