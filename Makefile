@@ -29,6 +29,7 @@ bench: .venv/ready
 	$(BIN)/python bench/training.py
 	$(BIN)/python bench/sampling.py
 	$(BIN)/python bench/evaluation.py
+	$(BIN)/python bench/debates.py
 
 # torch is installed first and by its exact pin: a later, open range would fetch another build.
 .venv/ready: pyproject.toml constraints.txt
