@@ -15,6 +15,7 @@ from gyrocompass.pipelines import weak_to_strong_material
 from gyrocompass.pipelines.weak_to_strong import Round, weak_to_strong
 from gyrocompass.pipelines.weak_to_strong_material import (
     Material,
+    as_sure,
     gold,
     open_material,
     split,
@@ -189,15 +190,54 @@ def test_splits_share_no_question() -> None:
     assert not {c.meta["question"] for c in one} & {c.meta["question"] for c in other}
 
 
-def test_a_slice_is_wrong_on_the_same_kinds_in_the_test(tmp_path: Path) -> None:
+WEAK_LABELS = np.array([0.9, 0.4, 0.7, 0.2, 0.05, 0.6, 0.99, 0.45])
+TRUTH = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0])
+"""The weak labels are wrong on the cases 1, 3 and 5, with a sureness of 0.6, 0.8 and 0.6."""
+
+
+def test_planted_labels_are_as_sure_as_the_weak_ones_when_right_and_when_wrong() -> None:
+    wrong = np.array([True, False, False, False, True, False, True, False])
+    planted = as_sure(WEAK_LABELS, TRUTH, wrong, 0)
+    sure = np.maximum(planted, 1 - planted)
+    assert np.array_equal((planted > 0.5) != (TRUTH > 0.5), wrong)
+    assert np.sort(sure[wrong]) == pytest.approx([0.6, 0.6, 0.8])
+    assert np.sort(sure[~wrong]) == pytest.approx([0.55, 0.7, 0.9, 0.95, 0.99])
+    assert len({tuple(as_sure(WEAK_LABELS, TRUTH, wrong, seed)) for seed in range(20)}) > 10
+
+
+def test_where_more_are_wrong_sureness_is_given_again_and_where_fewer_some_is_left_out() -> None:
+    wrong = np.array([True] * 6 + [False] * 2)
+    planted = as_sure(WEAK_LABELS, TRUTH, wrong, 0)
+    sure = np.maximum(planted, 1 - planted)
+    assert np.sort(sure[wrong]) == pytest.approx([0.6, 0.6, 0.6, 0.6, 0.8, 0.8])
+    assert len(set(np.round(sure[~wrong], 6)) & {0.55, 0.7, 0.9, 0.95, 0.99}) == 2
+
+
+def test_of_labels_that_are_never_wrong_all_sureness_is_shuffled() -> None:
+    right = np.where(TRUTH > 0.5, 0.8, 0.2)
+    assert as_sure(right, TRUTH, TRUTH > 0.5, 0) == pytest.approx(np.full(8, 0.2))
+
+
+def test_hard_labels_are_planted_hard() -> None:
+    wrong = np.arange(8) < 3
+    planted = as_sure(np.round(WEAK_LABELS), TRUTH, wrong, 0)
+    assert np.array_equal(planted, np.where(wrong, 1 - TRUTH, TRUTH))
+
+
+@pytest.mark.parametrize("control", ["iid", "slice"])
+def test_controls_are_as_often_wrong_as_the_weak_labels_and_as_sure(control: str, tmp_path: Path) -> None:
     cases = list(preferred(200, 0))
+    truth = gold(cases)
+    weak = np.where(np.arange(200) < 60, 0.6 - 0.2 * truth, 0.1 + 0.8 * truth)
     material = Material("w", (), "s", cases, cases)
-    made = recipe()
-    labels, test = Round(made, Run.open(tmp_path / "run", {}, quiet=True), material, 0).planted("slice", 0.3, cases)
-    assert np.array_equal(labels, test)
-    wrong = {case.kind for case, label, truth in zip(cases, labels, gold(cases), strict=True) if label != truth}
-    assert len(wrong) == 3
-    assert np.mean(labels != gold(cases)) == pytest.approx(0.3)
+    round_ = Round(recipe(), Run.open(tmp_path / "run", {}, quiet=True), material, 0)
+    labels, test = round_.planted(control, weak, cases)
+    wrong = (labels > 0.5) != (truth > 0.5)
+    assert wrong.mean() == (test != truth).mean() == pytest.approx(0.3)
+    assert np.maximum(labels, 1 - labels) == pytest.approx(np.where(wrong, 0.6, 0.9))
+    if control == "slice":
+        assert np.array_equal(wrong, test != truth)
+        assert len({case.kind for case, there in zip(cases, wrong, strict=True) if there}) == 3
 
 
 @pytest.mark.parametrize("quick", [False, True])

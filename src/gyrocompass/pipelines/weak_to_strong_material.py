@@ -170,3 +170,17 @@ def wrong_kinds(of: Sequence[str], rate: float, seed: int) -> frozenset[str]:
         if not chosen or abs(grown - rate) < abs(share - rate):
             chosen.append(names[i])
     return frozenset(chosen)
+
+
+def as_sure(labels: Floats, truth: Floats, wrong: Mask, seed: int) -> Floats:
+    """The truth made wrong in given places, as probabilities as sure as the labels are, (len(truth),).
+
+    The labels' sureness, max(p, 1 - p), is shuffled among their right cases and among their wrong ones, and given to
+    the right and to the wrong cases here. Where there are more of these some is given again, where there are fewer some
+    is left out; where the labels have none of a sort, all of it is shuffled.
+    """
+    rng, sure, mistaken = np.random.default_rng(seed), np.maximum(labels, 1 - labels), (labels > 0.5) != (truth > 0.5)
+    given = np.empty(len(truth))
+    for here, there in ((wrong, mistaken), (~wrong, ~mistaken)):
+        given[here] = np.resize(rng.permutation(sure[there] if there.any() else sure), here.sum())
+    return np.where((truth > 0.5) != wrong, given, 1 - given)
