@@ -11,8 +11,10 @@ import pytest
 from gyrocompass.config import Recipe
 from gyrocompass.errors import InputError
 from gyrocompass.files import read_json, read_jsonl, write_jsonl
+from gyrocompass.models.cases import Case
 from gyrocompass.pipelines import weak_to_strong_material
 from gyrocompass.pipelines.weak_to_strong import Round, weak_to_strong
+from gyrocompass.pipelines.weak_to_strong_findings import Study
 from gyrocompass.pipelines.weak_to_strong_material import (
     Material,
     as_sure,
@@ -167,6 +169,71 @@ def test_data_that_teaches_nothing_is_refused_in_one_line(rows: Any, message: st
     assert "\n" not in str(found.value)
 
 
+def rare(n: int) -> list[dict[str, Any]]:
+    """Labelled responses to n questions, of which one is acceptable."""
+    return [{"prompt": f"q{i}", "completion": "a", "label": i == 0, "kind": "sum"} for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, r"all \d+ labels to \w+( the)? (on|supervisor|student) are the same; bring more of the rarer sort"),
+        ({"test_fraction": 0.01}, r"too few questions to test on \(1\)"),
+        ({"test_fraction": 0.97}, r"too few questions to teach the supervisor \(0\)"),
+    ],
+)
+def test_a_part_that_teaches_nothing_is_refused_before_anything_is_trained(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    write_jsonl(tmp_path / "data.jsonl", rare(30))
+    made = recipe("m", str(tmp_path / "data.jsonl"), weak="w", between=["b"], readout="head", **changes)
+    with pytest.raises(InputError, match=message):
+        open_material(made, Run.open(tmp_path / "run", {}, quiet=True))
+
+
+def test_whole_kinds_can_t_be_wrong_where_there_is_one(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "data.jsonl", [{**PAIR, "prompt": f"q{i}"} for i in range(60)])
+    made = recipe("m", str(tmp_path / "data.jsonl"), weak="w", between=["b"], controls=["slice"])
+    with pytest.raises(InputError, match="two kinds or more"):
+        open_material(made, Run.open(tmp_path / "run", {}, quiet=True))
+
+
+def test_a_model_is_no_supervisor_of_its_own(checkpoint: Any, tmp_path: Path) -> None:
+    folder = checkpoint("llama")
+    for weak in (str(folder), f"{folder}/../{Path(folder).name}"):
+        made = recipe(str(folder), "town", weak=weak)
+        with pytest.raises(InputError, match="both supervisor and student"):
+            open_material(made, Run.open(tmp_path / "run", {}, quiet=True))
+
+
+def test_a_student_that_can_t_be_found_is_told_before_its_supervisor_learns(checkpoint: Any, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "data.jsonl", [{**PAIR, "prompt": f"q{i}"} for i in range(60)])
+    made = recipe(
+        str(tmp_path / "none"), str(tmp_path / "data.jsonl"), weak=str(checkpoint("llama")), between=[],
+        methods=["naive"], controls=[],
+    )  # fmt: skip
+    with pytest.raises(InputError, match="none: can't be loaded"):
+        go(tmp_path / "run", made)
+    assert not (tmp_path / "run" / "stages").exists()
+
+
+def test_a_kind_with_one_question_has_no_row_and_ends_nothing() -> None:
+    cases: list[Case] = [
+        Preference(user(f"q{i}"), "a", "b", meta={"kind": "rare" if i == 0 else "sum"}) for i in range(9)
+    ]
+    says = np.array([0.9] * 6 + [0.1] * 3)
+    study = Study(Material("w", (), "s", cases, cases), [{"weak": says, "naive": says, "ceiling": says}])
+    assert [row["kind"] for row in study.content()["kinds"]] == ["sum"]
+
+
+def test_a_ceiling_below_its_supervisor_leaves_nothing_to_recover() -> None:
+    cases: list[Case] = [Preference(user(f"q{i}"), "a", "b") for i in range(40)]
+    good, bad = np.full(40, 0.9), np.array([0.9] * 10 + [0.1] * 30)
+    study = Study(Material("w", (), "s", cases, cases), [{"weak": good, "naive": good, "ceiling": bad}])
+    assert study.content()["students"][0]["pgr"] is None
+    assert "isn't measured: the ceiling isn't shown to lie above the supervisor" in study.sentences()[0]
+
+
 def test_single_responses_have_no_likelier_one(tmp_path: Path) -> None:
     rows = [{"prompt": f"q{i}", "completion": "a", "label": i % 2 == 0} for i in range(30)]
     write_jsonl(tmp_path / "data.jsonl", rows)
@@ -177,7 +244,7 @@ def test_single_responses_have_no_likelier_one(tmp_path: Path) -> None:
 
 def test_pairs_of_one_s_own_come_in_both_orders(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "data.jsonl", [{**PAIR, "prompt": f"q{i}"} for i in range(60)])
-    made = recipe("m", str(tmp_path / "data.jsonl"), weak="w", between=["b"])
+    made = recipe("m", str(tmp_path / "data.jsonl"), weak="w", between=["b"], controls=["iid"])
     material = open_material(made, Run.open(tmp_path / "run", {}, quiet=True))
     assert 0 < gold(material.train).mean() < 1
     assert len(material.test) == 12

@@ -21,7 +21,7 @@ from ..learn.weak_to_strong import WeakSupervision
 from ..maths.crossed import Mask
 from ..models.batching import seed_of
 from ..models.cases import Case, encode_cases, logits_of
-from ..models.loading import load
+from ..models.loading import check, load
 from ..models.network import Network
 from ..protocols import Floats
 from ..run import Run
@@ -33,7 +33,6 @@ from .weak_to_strong_material import (
     gold,
     kinds,
     open_material,
-    split,
     wrong_anywhere,
     wrong_kinds,
 )
@@ -47,6 +46,8 @@ def weak_to_strong(recipe: Recipe, run: Run) -> None:
     Raises InputError if models, data and settings don't fit one another.
     """
     material = open_material(recipe, run)
+    for model in (material.weak, *material.between, material.strong):
+        check(model, recipe.compute)
     if not run.stage_done("cases"):
         with run.stage("cases") as folder:
             data.write(material.train, folder / "train.jsonl")
@@ -74,8 +75,7 @@ class Round:
     def outcome(self) -> Outcome:
         """What every model, and every control's supervisor, says of the test cases."""
         settings, material = self.settings, self.material
-        own, transfer = split(material.train, 0.5, seed_of(self.seed, "halves"))
-        truth = gold(transfer)
+        own, transfer = material.halves(self.seed)
         said: dict[str, Floats] = {}
         teach = partial(self.verdicts, base=material.strong, cases=transfer)
         # 1. The weak supervisor learns from gold labels, on cases of its own, and labels the others.
@@ -91,7 +91,7 @@ class Round:
                 _, handed = self.supervisor(f"between-{i}", model, transfer, handed, transfer)
             said["bootstrap"] = teach("bootstrap", labels=handed)
         # 4. The ceiling: the student on gold labels of the same cases.
-        said[CEILING] = teach(CEILING, labels=truth)
+        said[CEILING] = teach(CEILING, labels=gold(transfer))
         # 5. Controls: gold labels that are wrong as often as the weak ones and as sure, but elsewhere.
         for control in settings.controls:
             wrong, said[control + SUPERVISOR] = self.planted(control, labels, transfer)
