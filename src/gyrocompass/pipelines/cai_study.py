@@ -22,7 +22,7 @@ from ..records import Preference, to_row
 from ..run import Run
 from . import probe, stages
 from .cai import FEEDBACK, SL, by_people, labelled, open_scorers, reinforced, supervised
-from .cai_material import Material, open_material
+from .cai_material import Material, held_to, open_material
 from .cai_study_findings import FILE, content, measurements, read_seed, sentences
 from .critiques import ChainMaker, critiques
 from .side_by_side import complete_all
@@ -56,12 +56,13 @@ class Job:
 def cai_study(recipe: Recipe, run: Run) -> None:
     """Runs or resumes every seed; writes cai_study.json.
 
-    Raises InputError for data without gold, or labels by rules without any.
+    Raises InputError for data without gold, labels by rules without any, or principles or rules that can't be used.
     """
     if recipe.data != TOWN_NAME:
         raise InputError(f"data = {recipe.data} has no gold to tell rates by; set data to town, or run cai")
     if "rules" in recipe.cai_study.labels and not recipe.cai.rules:
         raise InputError("cai_study.labels has rules, but cai.rules names none; name a file, or leave them out")
+    held_to(recipe, run)
     todo = jobs(recipe, run.stage_folder("seeds"))
     # 1. Each seed is a run of its own.
     if not run.stage_done("seeds"):
