@@ -24,7 +24,7 @@ def performance_gap_recovered(
     if not w.shape == s.shape == c.shape:
         raise ValueError(f"performances on different cases: {w.shape}, {s.shape} and {c.shape}")
     gap = crossed.mean(c - w, questions, level)
-    untold = ValueError(f"the ceiling isn't shown to lie above the supervisor (gap {gap})")
+    untold = ValueError(f"the ceiling isn't shown to lie above the supervisor, with a gap of {gap}")
     if not gap.low > 0:
         raise untold
     try:
