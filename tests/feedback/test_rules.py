@@ -10,7 +10,7 @@ from gyrocompass.config import Sampling
 from gyrocompass.errors import InputError, Unsupported
 from gyrocompass.feedback.constitution import read_constitution
 from gyrocompass.feedback.refusals import refusal_by_rules
-from gyrocompass.feedback.rules import Proposition, RuleReward, fitted, ranking_weights, read_rules
+from gyrocompass.feedback.rules import Proposition, RuleReward, fitted, hash_of, ranking_weights, read_rules
 from gyrocompass.models.policy import LocalPolicy
 from gyrocompass.protocols import Scorer
 from gyrocompass.records import Example, Preference, user
@@ -173,6 +173,25 @@ def test_rules_come_from_a_file(tmp_path):
     path.write_text(f"propositions:\n{listed}")
     read = read_rules(path, Answering())
     assert read.propositions == (Proposition("kind", "Is it kind?", -2.0), Proposition("b", "Is it b?"))
+
+
+def test_the_hash_is_of_what_a_file_says_and_not_of_its_form(tmp_path):
+    def hashed(text):
+        (tmp_path / "rules.yaml").write_text(text)
+        return hash_of(tmp_path / "rules.yaml")
+
+    one = hashed("propositions:\n  - {id: a, question: q, weight: 2}\n  - {id: b, question: r}\n")
+    assert one == hashed(
+        "# b\npropositions:\n- question: r\n  id: b\n  weight: 1\n- {id: a, question: q, weight: 2.0}\n"
+    )
+    changed = [
+        "propositions: [{id: a, question: q, weight: 1}, {id: b, question: r}]",
+        "propositions: [{id: a, question: s, weight: 2}, {id: b, question: r}]",
+        "propositions: [{id: a, question: q, weight: 2}]",
+        "propositions: [{id: a, question: q, weight: 2}, {id: b, question: r}]\nanswers: ['so', 'not so']",
+    ]
+    assert len({one, *map(hashed, changed)}) == 5
+    assert len(hash_of("assistant")) == 64
 
 
 @pytest.mark.parametrize(

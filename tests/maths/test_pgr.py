@@ -36,7 +36,7 @@ def test_a_student_below_its_supervisor_recovers_less_than_nothing():
 
 @pytest.mark.parametrize("ceiling", [WEAK, performance(0.61), performance(0.3)])
 def test_without_a_gap_nothing_is_measured(ceiling):
-    with pytest.raises(ValueError, match="gap between them is"):
+    with pytest.raises(ValueError, match="above the supervisor, with a gap of"):
         performance_gap_recovered(WEAK, performance(0.7), ceiling, QUESTIONS)
 
 

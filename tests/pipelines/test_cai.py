@@ -201,3 +201,32 @@ def test_a_constitution_that_changed_is_refused_and_one_that_was_only_laid_out_a
     path.write_text(constitution.read_text().replace("is it rude", "is it not"))
     with pytest.raises(InputError, match="changed since this run began"):
         open_material(recipe, run)
+
+
+RULES = (
+    "propositions:\n  - id: rude\n    question: Is it rude?\n    weight: -2\n  - id: kind\n    question: Is it kind?\n"
+)
+
+
+def test_rules_that_changed_are_refused_and_those_only_laid_out_anew_are_not(constitution, tmp_path):
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES)
+    cai = {"constitution": str(constitution), "rules": str(path), "chains": 3}
+    recipe = Recipe.model_validate({"pipeline": "cai", "cai": cai})
+    run = Run.open(tmp_path / "run", recipe.model_dump(mode="json"), quiet=True)
+    open_material(recipe, run)
+    assert run.state["rules"]["name"] == "rules"
+    path.write_text(f"# a comment\n{RULES}".replace("-2", "-2.0"))
+    open_material(recipe, run)
+    path.write_text(RULES.replace("-2", "-1"))
+    with pytest.raises(InputError, match=r"rules\.yaml: changed since this run began"):
+        open_material(recipe, run)
+
+
+def test_broken_rules_are_refused_before_anything_is_asked(constitution, tmp_path, gyro):
+    path = tmp_path / "rules.yaml"
+    path.write_text(RULES.replace("id: kind", "id: rude"))
+    code, _, err = gyro(*command(constitution, tmp_path / "run"), "--set", f"cai.rules={path}")
+    assert code == 2
+    assert "rules.yaml:1: two propositions have the id 'rude'" in err
+    assert not (tmp_path / "run" / "stages").exists()

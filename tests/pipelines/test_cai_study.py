@@ -128,6 +128,8 @@ def test_every_seed_is_a_run_of_its_own_with_a_model_for_each_kind_of_label(fold
         "base", "sft", "sl-cai", "rl-cai-soft", "rl-cai-hard", "rl-people",
     ]  # fmt: skip
     assert {row["rounds"] for row in found["revisions"]} == {0, 1, 2}
+    hashes = {read_json(run / "run.json")["constitution"]["hash"] for run in (folder, *folder.glob("stages/*/seed-*"))}
+    assert len(hashes) == 1
     one, other = (stage(folder, "seeds") / f"seed-{n}" for n in (0, 1))
     assert read_json(one / "run.json")["seed"] == 0
     assert [row["prompt"] for row in read_jsonl(stage(one, "answers") / "sft.jsonl")] != [

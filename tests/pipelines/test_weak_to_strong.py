@@ -11,10 +11,13 @@ import pytest
 from gyrocompass.config import Recipe
 from gyrocompass.errors import InputError
 from gyrocompass.files import read_json, read_jsonl, write_jsonl
+from gyrocompass.models.cases import Case
 from gyrocompass.pipelines import weak_to_strong_material
 from gyrocompass.pipelines.weak_to_strong import Round, weak_to_strong
+from gyrocompass.pipelines.weak_to_strong_findings import Study
 from gyrocompass.pipelines.weak_to_strong_material import (
     Material,
+    as_sure,
     gold,
     open_material,
     split,
@@ -166,6 +169,71 @@ def test_data_that_teaches_nothing_is_refused_in_one_line(rows: Any, message: st
     assert "\n" not in str(found.value)
 
 
+def rare(n: int) -> list[dict[str, Any]]:
+    """Labelled responses to n questions, of which one is acceptable."""
+    return [{"prompt": f"q{i}", "completion": "a", "label": i == 0, "kind": "sum"} for i in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, r"all \d+ labels to \w+( the)? (on|supervisor|student) are the same; bring more of the rarer sort"),
+        ({"test_fraction": 0.01}, r"too few questions to test on \(1\)"),
+        ({"test_fraction": 0.97}, r"too few questions to teach the supervisor \(0\)"),
+    ],
+)
+def test_a_part_that_teaches_nothing_is_refused_before_anything_is_trained(
+    changes: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    write_jsonl(tmp_path / "data.jsonl", rare(30))
+    made = recipe("m", str(tmp_path / "data.jsonl"), weak="w", between=["b"], readout="head", **changes)
+    with pytest.raises(InputError, match=message):
+        open_material(made, Run.open(tmp_path / "run", {}, quiet=True))
+
+
+def test_whole_kinds_can_t_be_wrong_where_there_is_one(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "data.jsonl", [{**PAIR, "prompt": f"q{i}"} for i in range(60)])
+    made = recipe("m", str(tmp_path / "data.jsonl"), weak="w", between=["b"], controls=["slice"])
+    with pytest.raises(InputError, match="two kinds or more"):
+        open_material(made, Run.open(tmp_path / "run", {}, quiet=True))
+
+
+def test_a_model_is_no_supervisor_of_its_own(checkpoint: Any, tmp_path: Path) -> None:
+    folder = checkpoint("llama")
+    for weak in (str(folder), f"{folder}/../{Path(folder).name}"):
+        made = recipe(str(folder), "town", weak=weak)
+        with pytest.raises(InputError, match="both supervisor and student"):
+            open_material(made, Run.open(tmp_path / "run", {}, quiet=True))
+
+
+def test_a_student_that_can_t_be_found_is_told_before_its_supervisor_learns(checkpoint: Any, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "data.jsonl", [{**PAIR, "prompt": f"q{i}"} for i in range(60)])
+    made = recipe(
+        str(tmp_path / "none"), str(tmp_path / "data.jsonl"), weak=str(checkpoint("llama")), between=[],
+        methods=["naive"], controls=[],
+    )  # fmt: skip
+    with pytest.raises(InputError, match="none: can't be loaded"):
+        go(tmp_path / "run", made)
+    assert not (tmp_path / "run" / "stages").exists()
+
+
+def test_a_kind_with_one_question_has_no_row_and_ends_nothing() -> None:
+    cases: list[Case] = [
+        Preference(user(f"q{i}"), "a", "b", meta={"kind": "rare" if i == 0 else "sum"}) for i in range(9)
+    ]
+    says = np.array([0.9] * 6 + [0.1] * 3)
+    study = Study(Material("w", (), "s", cases, cases), [{"weak": says, "naive": says, "ceiling": says}])
+    assert [row["kind"] for row in study.content()["kinds"]] == ["sum"]
+
+
+def test_a_ceiling_below_its_supervisor_leaves_nothing_to_recover() -> None:
+    cases: list[Case] = [Preference(user(f"q{i}"), "a", "b") for i in range(40)]
+    good, bad = np.full(40, 0.9), np.array([0.9] * 10 + [0.1] * 30)
+    study = Study(Material("w", (), "s", cases, cases), [{"weak": good, "naive": good, "ceiling": bad}])
+    assert study.content()["students"][0]["pgr"] is None
+    assert "isn't measured: the ceiling isn't shown to lie above the supervisor" in study.sentences()[0]
+
+
 def test_single_responses_have_no_likelier_one(tmp_path: Path) -> None:
     rows = [{"prompt": f"q{i}", "completion": "a", "label": i % 2 == 0} for i in range(30)]
     write_jsonl(tmp_path / "data.jsonl", rows)
@@ -176,7 +244,7 @@ def test_single_responses_have_no_likelier_one(tmp_path: Path) -> None:
 
 def test_pairs_of_one_s_own_come_in_both_orders(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "data.jsonl", [{**PAIR, "prompt": f"q{i}"} for i in range(60)])
-    made = recipe("m", str(tmp_path / "data.jsonl"), weak="w", between=["b"])
+    made = recipe("m", str(tmp_path / "data.jsonl"), weak="w", between=["b"], controls=["iid"])
     material = open_material(made, Run.open(tmp_path / "run", {}, quiet=True))
     assert 0 < gold(material.train).mean() < 1
     assert len(material.test) == 12
@@ -189,15 +257,54 @@ def test_splits_share_no_question() -> None:
     assert not {c.meta["question"] for c in one} & {c.meta["question"] for c in other}
 
 
-def test_a_slice_is_wrong_on_the_same_kinds_in_the_test(tmp_path: Path) -> None:
+WEAK_LABELS = np.array([0.9, 0.4, 0.7, 0.2, 0.05, 0.6, 0.99, 0.45])
+TRUTH = np.array([1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 0.0])
+"""The weak labels are wrong on the cases 1, 3 and 5, with a sureness of 0.6, 0.8 and 0.6."""
+
+
+def test_planted_labels_are_as_sure_as_the_weak_ones_when_right_and_when_wrong() -> None:
+    wrong = np.array([True, False, False, False, True, False, True, False])
+    planted = as_sure(WEAK_LABELS, TRUTH, wrong, 0)
+    sure = np.maximum(planted, 1 - planted)
+    assert np.array_equal((planted > 0.5) != (TRUTH > 0.5), wrong)
+    assert np.sort(sure[wrong]) == pytest.approx([0.6, 0.6, 0.8])
+    assert np.sort(sure[~wrong]) == pytest.approx([0.55, 0.7, 0.9, 0.95, 0.99])
+    assert len({tuple(as_sure(WEAK_LABELS, TRUTH, wrong, seed)) for seed in range(20)}) > 10
+
+
+def test_where_more_are_wrong_sureness_is_given_again_and_where_fewer_some_is_left_out() -> None:
+    wrong = np.array([True] * 6 + [False] * 2)
+    planted = as_sure(WEAK_LABELS, TRUTH, wrong, 0)
+    sure = np.maximum(planted, 1 - planted)
+    assert np.sort(sure[wrong]) == pytest.approx([0.6, 0.6, 0.6, 0.6, 0.8, 0.8])
+    assert len(set(np.round(sure[~wrong], 6)) & {0.55, 0.7, 0.9, 0.95, 0.99}) == 2
+
+
+def test_of_labels_that_are_never_wrong_all_sureness_is_shuffled() -> None:
+    right = np.where(TRUTH > 0.5, 0.8, 0.2)
+    assert as_sure(right, TRUTH, TRUTH > 0.5, 0) == pytest.approx(np.full(8, 0.2))
+
+
+def test_hard_labels_are_planted_hard() -> None:
+    wrong = np.arange(8) < 3
+    planted = as_sure(np.round(WEAK_LABELS), TRUTH, wrong, 0)
+    assert np.array_equal(planted, np.where(wrong, 1 - TRUTH, TRUTH))
+
+
+@pytest.mark.parametrize("control", ["iid", "slice"])
+def test_controls_are_as_often_wrong_as_the_weak_labels_and_as_sure(control: str, tmp_path: Path) -> None:
     cases = list(preferred(200, 0))
+    truth = gold(cases)
+    weak = np.where(np.arange(200) < 60, 0.6 - 0.2 * truth, 0.1 + 0.8 * truth)
     material = Material("w", (), "s", cases, cases)
-    made = recipe()
-    labels, test = Round(made, Run.open(tmp_path / "run", {}, quiet=True), material, 0).planted("slice", 0.3, cases)
-    assert np.array_equal(labels, test)
-    wrong = {case.kind for case, label, truth in zip(cases, labels, gold(cases), strict=True) if label != truth}
-    assert len(wrong) == 3
-    assert np.mean(labels != gold(cases)) == pytest.approx(0.3)
+    round_ = Round(recipe(), Run.open(tmp_path / "run", {}, quiet=True), material, 0)
+    labels, test = round_.planted(control, weak, cases)
+    wrong = (labels > 0.5) != (truth > 0.5)
+    assert wrong.mean() == (test != truth).mean() == pytest.approx(0.3)
+    assert np.maximum(labels, 1 - labels) == pytest.approx(np.where(wrong, 0.6, 0.9))
+    if control == "slice":
+        assert np.array_equal(wrong, test != truth)
+        assert len({case.kind for case, there in zip(cases, wrong, strict=True) if there}) == 3
 
 
 @pytest.mark.parametrize("quick", [False, True])

@@ -173,7 +173,8 @@ class WeakToStrong(Optimisation):
         ("naive", "confidence"), min_length=1, description="how the student learns from the weak labels"
     )
     controls: tuple[Literal["iid", "slice"], ...] = Field(
-        ("iid",), description="gold labels made wrong as often as the weak ones: anywhere, or on whole kinds"
+        ("iid",),
+        description="gold labels wrong as often as the weak ones, and as sure: anywhere, or on whole kinds",
     )
     readout: Literal["head", "likelihood"] = Field(
         "head", description="what decides a case: a new head's score, or (of a pair) which response is likelier"

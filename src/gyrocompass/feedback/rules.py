@@ -7,6 +7,8 @@ chat, as a critique request does, and the answer is what the reply begins with.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -64,12 +66,7 @@ class RuleReward:
     answers: Answers | None = None
 
     def __post_init__(self) -> None:
-        ids = [proposition.id for proposition in self.propositions]
-        twice = next((name for name in ids if ids.count(name) > 1), None)
-        if not ids:
-            raise InputError("a reward without propositions rewards nothing; give one")
-        if twice:
-            raise InputError(f"two propositions have the id {twice!r}; rename one")
+        _check(self.propositions)
         asking = next((p.id for p in self.propositions if isinstance(p.holds, str)), None)
         if asking and self.policy is None:
             raise InputError(f"the proposition {asking!r} is a question; give a policy that answers it")
@@ -159,6 +156,21 @@ def read_rules(name: str | Path, policy: Policy | None = None, votes: int = 8, s
 
     Raises InputError, naming the line, if the file can't be read, holds another key, or as the reward itself does.
     """
+    propositions, answers = _written(name)
+    return RuleReward(propositions, policy, votes, seed, answers)
+
+
+def hash_of(name: str | Path) -> str:
+    """Hex SHA-256 of what such a file says: of its questions, weights and answers, and not of its form.
+
+    Raises InputError as `read_rules` does, whoever will answer.
+    """
+    propositions, answers = _written(name)
+    content = {"propositions": sorted((p.id, str(p.holds), p.weight) for p in propositions), "answers": answers}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _written(name: str | Path) -> tuple[tuple[Proposition, ...], Answers | None]:
     path = Path(name)
     shipped = RULES / f"{path.name}.yaml"
     root = read_located(shipped if not path.exists() and shipped.exists() else path)
@@ -167,12 +179,22 @@ def read_rules(name: str | Path, policy: Policy | None = None, votes: int = 8, s
     if unknown or "propositions" not in parts:
         raise (unknown[0] if unknown else root).fault("a file of rules holds `propositions`, and maybe `answers`")
     listed = parts["propositions"]
-    answers = _two(parts["answers"]) if "answers" in parts else None
     propositions = tuple(_proposition(item) for item in listed.items("`propositions`"))
     try:
-        return RuleReward(propositions, policy, votes, seed, answers)
+        _check(propositions)
     except InputError as error:
         raise listed.fault(str(error)) from None
+    return propositions, _two(parts["answers"]) if "answers" in parts else None
+
+
+def _check(propositions: Sequence[Proposition]) -> None:
+    """Raises InputError for no proposition, or two of one id."""
+    ids = [proposition.id for proposition in propositions]
+    twice = next((name for name in ids if ids.count(name) > 1), None)
+    if not ids:
+        raise InputError("a reward without propositions rewards nothing; give one")
+    if twice:
+        raise InputError(f"two propositions have the id {twice!r}; rename one")
 
 
 def _two(node: Located) -> Answers:

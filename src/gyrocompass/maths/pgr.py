@@ -18,13 +18,13 @@ def performance_gap_recovered(
     the gap can't be told from 0.
     Source: Burns et al. 2023, arXiv:2312.09390, sec. 3.
     Args: performances of each case under each seed, such as 1 for right and 0 for wrong, (seeds, cases) each.
-    Raises ValueError if the ceiling can't be shown to lie above the supervisor, or the shapes differ.
+    Raises ValueError if the ceiling isn't shown to lie above the supervisor, or the shapes differ.
     """
     w, s, c = (np.asarray(x, dtype=np.float64) for x in (weak, student, ceiling))
     if not w.shape == s.shape == c.shape:
         raise ValueError(f"performances on different cases: {w.shape}, {s.shape} and {c.shape}")
     gap = crossed.mean(c - w, questions, level)
-    untold = ValueError(f"the ceiling can't be told from the supervisor: the gap between them is {gap}")
+    untold = ValueError(f"the ceiling isn't shown to lie above the supervisor, with a gap of {gap}")
     if not gap.low > 0:
         raise untold
     try:

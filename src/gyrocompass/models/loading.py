@@ -65,14 +65,37 @@ def of(
     return network
 
 
+def check(name: str, compute: Compute) -> None:
+    """The part of `load` that costs nothing: raises InputError if no tokenizer loads, or it has no end token."""
+    with _named(name):
+        tokenizer = _tokenizer(name, compute)
+    chat.prepare(tokenizer)
+
+
+def _tokenizer(name: str, compute: Compute) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(name, trust_remote_code=compute.trust_remote_code)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Whatever keeps a model from being loaded becomes one line with its name."""
+    try:
+        yield
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{name}: can't be loaded as a model ({first[:200]}); give a folder or a hub name") from None
+
+
 def _load_pair(name: str, compute: Compute, scalar: bool) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
     options: dict[str, Any] = {"trust_remote_code": compute.trust_remote_code}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+    with _named(name):
+        tokenizer = _tokenizer(name, compute)
         options |= {"dtype": torch.float32, "use_safetensors": True}
         if not scalar:
             model, found = AutoModelForCausalLM.from_pretrained(name, output_loading_info=True, **options)
@@ -81,9 +104,6 @@ def _load_pair(name: str, compute: Compute, scalar: bool) -> tuple[Any, Any]:
             return tokenizer, _merged(name, options) if hasattr(model, "peft_config") else model
         with _quiet():
             model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=1, **options)
-    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{name}: can't be loaded as a model ({first[:200]}); give a folder or a hub name") from None
     if not hasattr(model, "score"):
         raise InputError(f"{name}: {type(model).__name__} has no `score` head; use a decoder-only model")
     if "ForSequenceClassification" not in str(model.config.architectures):

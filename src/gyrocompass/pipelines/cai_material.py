@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from .. import data
 from ..config import Recipe
 from ..errors import InputError
 from ..feedback.constitution import Constitution, read_constitution
+from ..feedback.rules import hash_of
 from ..models.batching import seed_of, shuffled
 from ..records import Example, Preference, Prompt
 from ..run import Run
@@ -64,20 +66,32 @@ class Material:
 
 
 def open_material(recipe: Recipe, run: Run) -> Material:
-    """What a recipe names. Raises InputError if constitution or data can't be read, or model and data don't fit."""
-    constitution = read_constitution(recipe.cai.constitution)
-    if recipe.cai.critiques:
-        constitution.having("critique", "revision")
-    constitution.having("revision")
-    if not recipe.cai.rules:
-        constitution.having(constitution.judged_by)
-    known = run.state.setdefault("constitution", {"name": constitution.name, "hash": constitution.hash})
-    if known["hash"] != constitution.hash:
-        raise InputError(
-            f"{recipe.cai.constitution}: changed since this run began; restore it, or start another run with --out"
-        )
+    """What a recipe names. Raises InputError as `held_to` does, if data can't be read, or model and data don't fit."""
+    constitution = held_to(recipe, run)
     opened = _of_town if recipe.data == TOWN_NAME else _of_files
     return opened(recipe, run, constitution)
+
+
+def held_to(recipe: Recipe, run: Run) -> Constitution:
+    """The principles; their hash, and that of the rules, are recorded in the run.
+
+    Raises InputError if either can't be read, lacks what is needed, or isn't what it was when the run began.
+    """
+    config, constitution = recipe.cai, read_constitution(recipe.cai.constitution)
+    if config.critiques:
+        constitution.having("critique", "revision")
+    constitution.having("revision")
+    _unchanged(run, "constitution", config.constitution, constitution.name, constitution.hash)
+    if config.rules:
+        _unchanged(run, "rules", config.rules, Path(config.rules).stem, hash_of(config.rules))
+    else:
+        constitution.having(constitution.judged_by)
+    return constitution
+
+
+def _unchanged(run: Run, key: str, source: str, name: str, found: str) -> None:
+    if run.state.setdefault(key, {"name": name, "hash": found})["hash"] != found:
+        raise InputError(f"{source}: changed since this run began; restore it, or start another run with --out")
 
 
 def judged_prompts(recipe: Recipe) -> list[Prompt]:

@@ -21,7 +21,7 @@ from ..records import Preference, to_row
 from ..run import Run
 from . import probe, stages
 from .cai import FEEDBACK, SL, by_people, labelled, open_scorers, reinforced, supervised
-from .cai_material import Material, open_material
+from .cai_material import Material, held_to, open_material
 from .cai_study_findings import FILE, content, measurements, read_seed, sentences
 from .critiques import ChainMaker, critiques
 from .seeds import every_seed
@@ -35,12 +35,13 @@ FROM_PRINCIPLES = ("soft", "hard", "clamped")
 def cai_study(recipe: Recipe, run: Run) -> None:
     """Runs or resumes every seed; writes cai_study.json.
 
-    Raises InputError for data without gold, or labels by rules without any.
+    Raises InputError for data without gold, labels by rules without any, or principles or rules that can't be used.
     """
     if recipe.data != TOWN_NAME:
         raise InputError(f"data = {recipe.data} has no gold to tell rates by; set data to town, or run cai")
     if "rules" in recipe.cai_study.labels and not recipe.cai.rules:
         raise InputError("cai_study.labels has rules, but cai.rules names none; name a file, or leave them out")
+    held_to(recipe, run)
     # 1. Each seed is a run of its own.
     folders = every_seed(recipe, run, "cai_study", one_seed)
     # 2. Rates over all of them.

@@ -1,7 +1,7 @@
 """Weak-to-strong: a weaker model's labels train a stronger one. How far above its supervisor does it come?
 
 Source: Burns et al. 2023, arXiv:2312.09390. Differs from source: controls, whose labels are wrong as often as the weak
-ones and not where those are.
+ones and as sure, and not where those are.
 """
 
 from __future__ import annotations
@@ -18,15 +18,24 @@ from ..config import Recipe, WeakToStrong
 from ..files import read_jsonl, write_json, write_jsonl
 from ..learn.loop import train
 from ..learn.weak_to_strong import WeakSupervision
+from ..maths.crossed import Mask
 from ..models.batching import seed_of
 from ..models.cases import Case, encode_cases, logits_of
-from ..models.loading import load
+from ..models.loading import check, load
 from ..models.network import Network
 from ..protocols import Floats
 from ..run import Run
 from .stages import save, tell
 from .weak_to_strong_findings import CEILING, SUPERVISOR, WEAK, Outcome, Study
-from .weak_to_strong_material import Material, gold, kinds, open_material, split, wrong_anywhere, wrong_kinds
+from .weak_to_strong_material import (
+    Material,
+    as_sure,
+    gold,
+    kinds,
+    open_material,
+    wrong_anywhere,
+    wrong_kinds,
+)
 
 FILE = "weak_to_strong.json"
 
@@ -37,6 +46,8 @@ def weak_to_strong(recipe: Recipe, run: Run) -> None:
     Raises InputError if models, data and settings don't fit one another.
     """
     material = open_material(recipe, run)
+    for model in (material.weak, *material.between, material.strong):
+        check(model, recipe.compute)
     if not run.stage_done("cases"):
         with run.stage("cases") as folder:
             data.write(material.train, folder / "train.jsonl")
@@ -64,8 +75,7 @@ class Round:
     def outcome(self) -> Outcome:
         """What every model, and every control's supervisor, says of the test cases."""
         settings, material = self.settings, self.material
-        own, transfer = split(material.train, 0.5, seed_of(self.seed, "halves"))
-        truth = gold(transfer)
+        own, transfer = material.halves(self.seed)
         said: dict[str, Floats] = {}
         teach = partial(self.verdicts, base=material.strong, cases=transfer)
         # 1. The weak supervisor learns from gold labels, on cases of its own, and labels the others.
@@ -81,11 +91,10 @@ class Round:
                 _, handed = self.supervisor(f"between-{i}", model, transfer, handed, transfer)
             said["bootstrap"] = teach("bootstrap", labels=handed)
         # 4. The ceiling: the student on gold labels of the same cases.
-        said[CEILING] = teach(CEILING, labels=truth)
-        # 5. Controls: gold labels that are wrong as often as the weak ones, but elsewhere.
-        rate = float(np.mean((labels > 0.5) != (truth > 0.5)))
+        said[CEILING] = teach(CEILING, labels=gold(transfer))
+        # 5. Controls: gold labels that are wrong as often as the weak ones and as sure, but elsewhere.
         for control in settings.controls:
-            wrong, said[control + SUPERVISOR] = self.planted(control, rate, transfer)
+            wrong, said[control + SUPERVISOR] = self.planted(control, labels, transfer)
             said[control] = teach(control, labels=wrong)
         return said
 
@@ -97,18 +106,22 @@ class Round:
         said = self._read(name, "transfer")
         return verdicts, said if self.settings.labels == "soft" else np.round(said)
 
-    def planted(self, control: str, rate: float, transfer: Sequence[Case]) -> tuple[Floats, Floats]:
-        """Gold labels made wrong at this rate, anywhere or on whole kinds: to learn from, and of the test cases."""
-        chosen = wrong_kinds(kinds(transfer), rate, seed_of(self.seed, control)) if control == "slice" else frozenset()
+    def planted(self, control: str, labels: Floats, transfer: Sequence[Case]) -> tuple[Floats, Floats]:
+        """Gold labels made wrong as often as these, anywhere or on whole kinds: to learn from, and of the test cases.
 
-        def labels(cases: Sequence[Case], place: str) -> Floats:
+        Those to learn from are as sure as these are.
+        """
+        truth, test, seed = gold(transfer), self.material.test, partial(seed_of, self.seed, control)
+        rate = float(np.mean((labels > 0.5) != (truth > 0.5)))
+        chosen = wrong_kinds(kinds(transfer), rate, seed()) if control == "slice" else frozenset()
+
+        def wrong(cases: Sequence[Case], place: str) -> Mask:
             if control == "slice":
-                wrong = np.isin(kinds(cases), list(chosen))
-            else:
-                wrong = wrong_anywhere(len(cases), rate, seed_of(self.seed, control, place))
-            return np.where(wrong, 1 - gold(cases), gold(cases))
+                return np.isin(kinds(cases), list(chosen))
+            return wrong_anywhere(len(cases), rate, seed(place))
 
-        return labels(transfer, "transfer"), labels(self.material.test, "test")
+        taught = as_sure(labels, truth, wrong(transfer, "transfer"), seed("sureness"))
+        return taught, np.where(wrong(test, "test"), 1 - gold(test), gold(test))
 
     def verdicts(
         self,

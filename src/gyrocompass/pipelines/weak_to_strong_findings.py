@@ -115,6 +115,7 @@ class Study:
             "kinds": [
                 {"kind": kind, "accuracies": {name: self.accuracy(name, kind)._asdict() for name in models}}
                 for kind in sorted(set(kinds(test)))
+                if known(partial(self.accuracy, WEAK, kind))
             ],
             "cases": self._shown(models),
         }

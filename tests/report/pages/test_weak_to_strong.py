@@ -68,6 +68,7 @@ def test_there_is_no_page_without_students(run_folder: Path) -> None:
 def test_it_says_who_came_out_above_and_what_was_not_measured(section: Callable[..., str]) -> None:
     html = section()
     assert "above its supervisor with naive training." in html
+    assert "Every case asks: Is the first of these two responses the better one?" in html
     assert "Not measured, for want of a gap: confidence loss." in html
     assert "not measured" in html
 
@@ -77,6 +78,7 @@ def test_every_number_has_its_interval(section: Callable[..., str]) -> None:
     values = len(re.findall(r'class="value"', html))
     assert values == len(re.findall(r'class="interval"', html)) > 20
     assert html.count("<figure") == 4
+    assert html.count("<td>400</td>") == len(content()["kinds"])
 
 
 def test_cases_are_shown_as_text_and_wrong_verdicts_marked(section: Callable[..., str]) -> None:

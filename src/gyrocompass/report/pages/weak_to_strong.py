@@ -53,6 +53,11 @@ class KindLine:
     kind: str
     estimates: tuple[Estimate | None, ...]
 
+    @property
+    def n(self) -> int:
+        """Questions, the same for every model."""
+        return max((e.n for e in self.estimates if e), default=0)
+
 
 def weak_to_strong(run: RunData) -> Section | None:
     """The lanes, the table by kind and the cases of weak_to_strong.json."""
