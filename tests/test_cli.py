@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from gyrocompass.cli import COMMANDS
 from gyrocompass.run import Run
 
 PAIR = {"prompt": "say hello", "chosen": "hello there", "rejected": "no"}
@@ -30,9 +31,12 @@ def test_help_answers_without_heavy_imports():
     assert "gyro run" in done.stdout
 
 
-@pytest.mark.parametrize(
-    "name", ["run", "sft", "reward", "ppo", "dpo", "cai", "constitution", "report", "settings", "town"]
-)
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "gyrocompass", "--help"], capture_output=True, text=True, check=True)
+    assert "gyro run" in done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_command_has_help(gyro, name):
     code, out, _ = gyro(name, "--help")
     assert code == 0
