@@ -4,6 +4,7 @@ import torch
 
 from gyrocompass.config import PPO, Compute, Reward, Sampling
 from gyrocompass.errors import InputError
+from gyrocompass.feedback.steps import outcome_alone
 from gyrocompass.learn import loop
 from gyrocompass.learn.ppo import PolicyOptimisation
 from gyrocompass.learn.process import ImplicitRewardModelling, ProcessRewardModelling, StepReward
@@ -56,20 +57,43 @@ def test_the_loss_doesn_t_depend_on_the_cut_into_micro_batches(tiny):
     torch.testing.assert_close(small, large, atol=1e-6, rtol=1e-5)
 
 
-def test_an_implicit_model_learns_outcomes_and_starts_undecided(tiny, tmp_path):
+def implicit(policy, reference, chains):
+    rows, _, _ = encode_steps(policy, chains, "\n", until_error=False)
+    return ImplicitRewardModelling(policy, reference, rows, settings(), 0.5, 0)
+
+
+def test_an_implicit_model_starts_undecided_about_every_step(tiny):
+    method = implicit(tiny(trainable=True), tiny(), CHAINS)
+    (batch,) = method.collect(1).batches
+    assert sum(method.loss(micro)[0].item() for micro in batch) == pytest.approx(np.log(2), abs=1e-5)
+
+
+@pytest.mark.parametrize("seen", ["steps", "outcomes"])
+def test_an_implicit_model_learns_which_steps_or_which_outcomes_are_right(tiny, tmp_path, seen):
     policy, reference = tiny(trainable=True), tiny()
-    rows, _, _ = encode_steps(policy, CHAINS, "\n", until_error=False)
-    method = ImplicitRewardModelling(policy, reference, rows, settings(), 0.5, 0)
-    micro = method.collect(1).batches[0][0]
-    _, metrics = method.loss(micro)
-    assert float(metrics["loss"]) * micro.total / len(micro.rows) == pytest.approx(np.log(2), abs=1e-5)
-    outcomes = [Steps(c.prompt, c.steps[:2], c.labels[:2]) for c in CHAINS]
-    rows, _, _ = encode_steps(policy, outcomes, "\n", until_error=False)
-    method = ImplicitRewardModelling(policy, reference, rows, settings(), 0.5, 0)
+    chains = [Steps(c.prompt, c.steps[:2], c.labels[:2]) for c in CHAINS]
+    method = implicit(policy, reference, chains if seen == "steps" else [outcome_alone(c, "\n") for c in chains])
     loop.train(method, settings(), Run.open(tmp_path / "run", {"seed": 0}, quiet=True), "implicit")
     model = ImplicitProcessRewardModel(policy, reference, lines, 0.5)
     right, wrong = model([Example(user("q31"), "good\ngood"), Example(user("q30"), "bad\ngood")])
     assert right > wrong
+
+
+def test_a_step_s_logit_is_the_log_ratio_up_to_its_end(tiny):
+    """What is learnt is what the model is read by: sigma(logit) of the loss is the score of `read`."""
+    policy, reference = tiny(trainable=True), tiny()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weights in policy.trained.values():
+            weights += 0.1 * torch.randn(weights.shape, generator=generator)
+    method = implicit(policy, reference, CHAINS[:8])
+    (batch,) = method.collect(1).batches
+    model = ImplicitProcessRewardModel(policy, reference, lines, 0.5)
+    for micro in batch:
+        scores = model.read([row.row for row in micro.rows], [row.ends for row in micro.rows])
+        logits = method._logits(micro).detach()
+        assert logits.std() > 0.1
+        assert torch.sigmoid(logits).tolist() == pytest.approx([x for one in scores for x in one], abs=1e-5)
 
 
 def test_without_chains_there_is_nothing_to_learn(tiny):

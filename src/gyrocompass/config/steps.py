@@ -21,7 +21,12 @@ class StepLearning(Config):
     """Models of steps."""
 
     until_error: bool = Field(True, description="steps after the first wrong one don't count in learning")
-    beta: PositiveFloat = Field(0.05, description="of an implicit PRM: logits a nat of log-ratio")
+    readout: Literal["head", "likelihood"] = Field(
+        "head",
+        description="what scores a step: a new head at its last token, or by how much the response up to there became "
+        "likelier in learning",
+    )
+    beta: PositiveFloat = Field(0.05, description="of scores by likelihood: logits a nat of log-ratio")
 
 
 class StepChoice(Config):

@@ -28,8 +28,8 @@ from .loop import Collected
 class Micro(NamedTuple):
     batch: Padded
     rows: list[StepRow]
-    reference: Float[Tensor, "B"]
-    """Summed log-probability of each response under the reference, nats; empty where there is none."""
+    reference: Float[Tensor, "M"]
+    """Log-probability of each labelled beginning under the reference, nats; empty where there is none."""
     total: int
     """Labels in the whole optimiser step."""
 
@@ -51,32 +51,32 @@ class ProcessRewardModelling:
 
     def collect(self, step: int) -> Collected:
         chosen = self.passes.indices(step)
-        total = sum(self._labels(self.rows[i]) for i in chosen)
+        total = sum(len(self.rows[i].labels) for i in chosen)
         micros = []
         for cut in self.network.cuts([self.rows[i].row for i in chosen]):
             indices = [chosen[i] for i in cut]
             rows = [self.rows[i] for i in indices]
-            batch = self.network.batch([row.row for row in rows])
-            micros.append(Micro(batch, rows, self._reference(indices), total))
+            micros.append(Micro(self.network.batch([row.row for row in rows]), rows, self._reference(indices), total))
         return Collected([micros], tokens=sum(len(self.rows[i]) for i in chosen))
 
     def loss(self, micro: Micro) -> tuple[Tensor, Metrics]:
-        logits = self.network.scalars_at(micro.batch, positions(micro.batch, [row.ends for row in micro.rows]))
+        logits = self._logits(micro)
         labels = logits.new_tensor([label for row in micro.rows for label in row.labels])
         return step_cross_entropy(logits, labels, micro.total)
 
-    def _labels(self, row: StepRow) -> int:
-        return len(row.labels)
+    def _logits(self, micro: Micro) -> Float[Tensor, "M"]:
+        return self.network.scalars_at(micro.batch, positions(micro.batch, [row.ends for row in micro.rows]))
 
-    def _reference(self, indices: Sequence[int]) -> Float[Tensor, "B"]:
+    def _reference(self, indices: Sequence[int]) -> Float[Tensor, "M"]:
         return torch.zeros(0)
 
 
 class ImplicitRewardModelling(ProcessRewardModelling):
-    """A language model whose beta log pi(y) / pi_ref(y) is the logit of a response's being right.
+    """A language model whose beta log pi(y_<=t) / pi_ref(y_<=t) is the logit of a response's being right up to t.
 
-    Of each chain the last label counts, the outcome's. `reference` None means the policy with its adapters off.
-    Source: Yuan et al. 2024, arXiv:2412.01981, eq. 6 (cross-entropy). Differs from source: nothing.
+    `reference` None means the policy with its adapters off.
+    Source: Yuan et al. 2024, arXiv:2412.01981, eq. 5 and 6 (cross-entropy). Differs from source: nothing for labels of
+    outcomes; labels of steps are learnt by the same formula at each step's end.
     """
 
     def __init__(
@@ -90,18 +90,20 @@ class ImplicitRewardModelling(ProcessRewardModelling):
     ) -> None:
         super().__init__(policy, rows, config, seed)
         self.networks, self.beta = {"policy": policy}, beta
-        self.reference = reference_logprobs(policy, reference, [row.row for row in rows], 1.0).sum(1)
+        logprobs = reference_logprobs(policy, reference, [row.row for row in rows], 1.0)
+        self.reference = up_to(logprobs, rows)
 
-    def loss(self, micro: Micro) -> tuple[Tensor, Metrics]:
-        log_ratio = self.network.logprobs(micro.batch).sum(1) - micro.reference
-        outcomes = log_ratio.new_tensor([row.labels[-1] for row in micro.rows])
-        return step_cross_entropy(self.beta * log_ratio, outcomes, micro.total)
+    def _logits(self, micro: Micro) -> Float[Tensor, "M"]:
+        return self.beta * (torch.cat(up_to(self.network.logprobs(micro.batch), micro.rows)) - micro.reference)
 
-    def _labels(self, row: StepRow) -> int:
-        return 1
+    def _reference(self, indices: Sequence[int]) -> Float[Tensor, "M"]:
+        return torch.cat([self.reference[i] for i in indices])
 
-    def _reference(self, indices: Sequence[int]) -> Float[Tensor, "B"]:
-        return self.reference[list(indices)]
+
+def up_to(logprobs: Float[Tensor, "B t"], rows: Sequence[StepRow]) -> list[Float[Tensor, "_"]]:
+    """For each row, the log-probability of its response up to the end of each step that counts, nats."""
+    sums = logprobs.cumsum(1)
+    return [sums[b, [end - 1 for end in row.ends]] for b, row in enumerate(rows)]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import Recipe
+from ..config import Process, Recipe
 from ..errors import InputError
 from ..feedback.steps import Checker, Cutting, OutcomeChecker, hardened, labelled
 from ..files import read_jsonl, write_json, write_jsonl
@@ -50,7 +50,8 @@ def process(recipe: Recipe, run: Run) -> None:
         raise InputError("pipeline process needs a checker of steps, which the town has; for others use `gyro process`")
     run.state["gold_name"] = "the town's checker of answers and steps"
     # 1. Each seed is a run of its own.
-    steps = len(COMMON_STAGES) + len(recipe.process.scorers) + len(recipe.process.policies)
+    learnt = {_stage_of(recipe.process, name) for name in recipe.process.scorers}
+    steps = len(COMMON_STAGES) + len(learnt) + len(recipe.process.policies)
     folders = every_seed(recipe, run, "process", one_seed, steps)
     # 2. What each policy gets right, and by which steps; and what each scorer picks from a pool.
     seeds = [Run.attach(folder, quiet=True) for folder in folders]
@@ -102,15 +103,23 @@ def _labels(recipe: Recipe, run: Run, start: Path) -> dict[str, list[Steps]]:
 
 
 def _scorer(recipe: Recipe, run: Run, start: Path, labels: Mapping[str, list[Steps]], name: str) -> StepScorer:
-    """A model of one kind of label; the implicit one learns the outcomes."""
+    """A model of one kind of label. The implicit one learns outcomes by likelihood, and is read at every step."""
     settings, by, compute = recipe.process, recipe.process.aggregate, frozen(recipe.compute)
-    common = CUTTING.joint, settings, recipe.reward, recipe.compute
-    if name == "implicit":
-        model = stages_of.implicit_reward(run, str(start), labels["mc-soft"], *common)
-        own, reference = (load(str(folder), compute) for folder in (model, start))
-        return ImplicitProcessRewardModel(own, reference, CUTTING, settings.beta, by)
-    model = stages_of.process_reward(run, str(start), labels[name], *common, name=name)
-    return ProcessRewardModel(load(str(model), compute, scalar=True), whole if name == "orm" else CUTTING, by)
+    learnt = settings.model_copy(update={"readout": "likelihood"}) if name == "implicit" else settings
+    model = stages_of.step_model(
+        run, str(start), labels["orm" if name == "implicit" else name], CUTTING.joint, learnt, recipe.reward,
+        recipe.compute, name=_stage_of(settings, name),
+    )  # fmt: skip
+    cut = whole if name == "orm" else CUTTING
+    if learnt.readout == "head":
+        return ProcessRewardModel(load(str(model), compute, scalar=True), cut, by)
+    own, reference = (load(str(folder), compute) for folder in (model, start))
+    return ImplicitProcessRewardModel(own, reference, cut, settings.beta, by)
+
+
+def _stage_of(settings: Process, scorer: str) -> str:
+    """The stage that trains a scorer: by likelihood an outcome reward model is an implicit PRM, read at the end."""
+    return "orm" if scorer == "implicit" and settings.readout == "likelihood" else scorer
 
 
 def _optimised(recipe: Recipe, run: Run, start: Path, scorers: Mapping[str, StepScorer], name: str) -> Path:

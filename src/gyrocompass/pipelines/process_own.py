@@ -12,7 +12,7 @@ import numpy as np
 from .. import data
 from ..config import Compute, OwnChoice, OwnLabels, OwnLearning, Reward, Sampling
 from ..errors import InputError
-from ..feedback.steps import LINES, Answers, Cutting, hardened, read_sheet, write_sheet
+from ..feedback.steps import LINES, Answers, Cutting, hardened, outcome_alone, read_sheet, write_sheet
 from ..files import read_jsonl, write_json, write_jsonl
 from ..maths import stats
 from ..maths.stats import Estimate
@@ -68,11 +68,13 @@ def read(sheet: Path, out: Path) -> str:
 
 
 def learn(run: Run, model: str, source: str, config: OwnLearning, reward: Reward, compute: Compute) -> str:
-    """A process reward model, explicit or implicit, from labelled chains of any known shape."""
+    """A process reward model from labelled chains of any known shape; an implicit one from their outcomes alone."""
     chains = recorded(source, run, *data.read_steps(source))
-    train = stages_of.implicit_reward if config.implicit else stages_of.process_reward
-    folder = train(run, base_of(model), chains, config.joint, config, reward, compute)
-    how = f" Score with it and --reference {model}." if config.implicit else ""
+    if config.implicit:
+        chains = [outcome_alone(chain, config.joint) for chain in chains]
+        config = config.model_copy(update={"readout": "likelihood"})
+    folder = stages_of.step_model(run, base_of(model), chains, config.joint, config, reward, compute)
+    how = f" Score with it and --reference {model}." if config.readout == "likelihood" else ""
     return f"The {'implicit ' if config.implicit else ''}process reward model is in {folder}.{how}"
 
 
@@ -86,12 +88,12 @@ def step_scorer(
     if reference is None:
         network = load(model, frozen(compute), scalar=True)
         if hasattr(network.core.config, "implicit_beta"):
-            raise InputError(f"{model}: an implicit process reward model; name the model it began as with --reference")
+            raise InputError(f"{model}: it scores by likelihood; name the model it began as with --reference")
         return ProcessRewardModel(network, cut, by)
     policy = load(model, frozen(compute))
     beta = getattr(policy.core.config, "implicit_beta", None)
     if beta is None:
-        raise InputError(f"{model}: not an implicit process reward model; leave out --reference")
+        raise InputError(f"{model}: it scores by a head, not by likelihood; leave out --reference")
     return ImplicitProcessRewardModel(policy, load(reference, frozen(compute)), cut, beta, by)
 
 

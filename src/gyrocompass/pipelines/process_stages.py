@@ -70,36 +70,26 @@ def _blocks(folder: Path) -> list[Record]:
     return [record for part in sorted((folder / "blocks").glob("*.jsonl")) for record in data.read(part)[0]]
 
 
-def process_reward(
+def step_model(
     run: Run, base: str, chains: Sequence[Steps], joint: str, learning: StepLearning, config: Reward,
     compute: Compute, *, name: str = "prm",
 ) -> Path:  # fmt: skip
-    """Trains a process reward model from `base` on labelled chains; returns its folder."""
+    """Trains a process reward model from `base` on labelled chains, by a head or by likelihood; returns its folder."""
     model = run.stage_folder(name) / "model"
     if not run.stage_done(name):
         with run.stage(name):
-            seed = seed_of(run.seed, name, "adapters")
-            network = load(base, compute, scalar=True, trainable=True, seed=seed)
+            if learning.readout == "head":
+                network = load(base, compute, scalar=True, trainable=True, seed=seed_of(run.seed, name, "adapters"))
+            else:
+                network, reference = load_policy(base, compute, run.seed)
+                network.core.config.implicit_beta = learning.beta
             rows, _, notes = encode_steps(network, chains, joint, learning.until_error)
             tell(run, network.notes + notes)
-            train(ProcessRewardModelling(network, rows, config, run.seed), config, run, name)
+            method = (
+                ProcessRewardModelling(network, rows, config, run.seed)
+                if learning.readout == "head"
+                else ImplicitRewardModelling(network, reference, rows, config, learning.beta, run.seed)
+            )
+            train(method, config, run, name)
             save(run, network, model, name, base, config)
-    return model
-
-
-def implicit_reward(
-    run: Run, base: str, chains: Sequence[Steps], joint: str, learning: StepLearning, config: Reward,
-    compute: Compute, *, name: str = "implicit",
-) -> Path:  # fmt: skip
-    """Trains a language model on the chains' outcomes, whose steps then score themselves against `base`."""
-    model = run.stage_folder(name) / "model"
-    if not run.stage_done(name):
-        with run.stage(name):
-            policy, reference = load_policy(base, compute, run.seed)
-            rows, _, notes = encode_steps(policy, chains, joint, until_error=False)
-            tell(run, policy.notes + notes)
-            learner = ImplicitRewardModelling(policy, reference, rows, config, learning.beta, run.seed)
-            train(learner, config, run, name)
-            policy.core.config.implicit_beta = learning.beta
-            save(run, policy, model, name, base, config)
     return model

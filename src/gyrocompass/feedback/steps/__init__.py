@@ -1,7 +1,7 @@
 """Labels of steps: from people, from a checker, from continuations, from a model that learnt outcomes alone."""
 
 from .answers import Answers, final_answer
-from .checker import Check, Checker, OutcomeChecker, labelled
+from .checker import Check, Checker, OutcomeChecker, labelled, outcome_alone
 from .cutting import LINES, Cutting
 from .rollouts import Continues, Right, hardened, rollout_labels
 from .sheets import Sheet, read_sheet, write_sheet
@@ -19,6 +19,7 @@ __all__ = [
     "final_answer",
     "hardened",
     "labelled",
+    "outcome_alone",
     "read_sheet",
     "rollout_labels",
     "write_sheet",

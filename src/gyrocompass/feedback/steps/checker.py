@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...errors import InputError
 from ...models.steps import Cut, Graded, StepScorer, whole
@@ -51,3 +51,8 @@ def labelled(scorer: StepScorer, chains: Sequence[Example]) -> list[Steps]:
     """
     both = zip(chains, scorer.step_scores(chains), strict=True)
     return [Steps(chain.prompt, one.steps, one.scores, chain.meta) for chain, one in both if one.steps]
+
+
+def outcome_alone(chain: Steps, joint: str) -> Steps:
+    """The chain as one step, with the last label: what outcome supervision sees of it."""
+    return replace(chain, steps=(joint.join(chain.steps),), labels=chain.labels[-1:])
