@@ -62,19 +62,28 @@ class Process(StepLabels, StepLearning, StepChoice):
         return self
 
 
-CUT = r"\n+"
-ANSWER = r"(?:####|[Aa]nswer(?: is)?:?|\\boxed\{)\s*([^\n}]+)"
-"""Marks of a final answer in GSM8K, in plain words and in MATH."""
+class StepCuts(Config):
+    """Where steps begin."""
+
+    cut: str = Field(r"\n+", description="regular expression at which a response falls into steps")
 
 
-class OwnLabels(StepLabels):
+class StepAnswers(StepCuts):
+    """Where the final answer is."""
+
+    answer: str | None = Field(
+        None,
+        description=r"regular expression with a group around the final answer; by default what the last \boxed{...} "
+        "holds, else what follows the last #### or `answer`",
+    )
+
+
+class OwnLabels(StepAnswers, StepLabels):
     """Labels of a model's own responses."""
 
     labels: Literal["soft", "hard", "people"] = Field(
         "soft", description="soft or hard: from continuations; people: a sheet to fill in"
     )
-    cut: str = Field(CUT, description="regular expression at which a response falls into steps")
-    answer: str = Field(ANSWER, description="regular expression with a group around the final answer")
 
 
 class OwnLearning(StepLearning):
@@ -84,9 +93,7 @@ class OwnLearning(StepLearning):
     implicit: bool = Field(False, description="learn the last label alone, the outcome's, by a language model")
 
 
-class OwnChoice(StepChoice):
+class OwnChoice(StepAnswers, StepChoice):
     """Best-of-n by a process reward model."""
 
-    cut: str = Field(CUT, description="regular expression at which a response falls into steps")
-    answer: str = Field(ANSWER, description="regular expression with a group around the final answer")
     best_of: PositiveInt = Field(16, description="responses pooled a question")

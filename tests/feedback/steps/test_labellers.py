@@ -40,11 +40,36 @@ def test_a_cut_that_can_t_be_used_is_refused(at, told):
 
 @pytest.mark.parametrize(
     ("text", "answer"),
-    [("2 + 7 #### 1,009", "1009"), ("The answer is $9.", "9"), (r"so \boxed{x + 1}", "x+1"), ("nothing", None),
-     ("answer: 3\nanswer: 4", "4")],
+    [("2 + 7 = 9\n#### 1,009", "1009"), ("The answer is $9.", "9"), (r"so \boxed{x + 1}", "x+1"), ("nothing", None),
+     ("answer: 3\nanswer: 4", "4"), (r"it is \boxed{\frac{14}{3}} in all.", r"\frac{14}{3}"),
+     (r"$\boxed{\dfrac{1}{2}}$, not \boxed{", r"\frac{1}{2}"), (r"\boxed{1} then \boxed{} and \boxed{2}.", "2"),
+     (r"\boxed{\{1, 2\}} The answer is: 3", r"\{1,2\}"), (r"\boxed{1,\!234\text{ cm}}", "1234 cm"),
+     (r"The final answer is: $\boxed{18}$", "18"), ("The final answer is: 18", "18"),
+     ("Answer: 18\nI am confident in my answer.", "18"), ("The answer is 18. This answers the question.", "18"),
+     ("**Answer:** 18", "18"), ("ANSWER:\n18", "18"),
+     ("Final Answer: The final answer is 3.5. I hope it is right.", "3.5"),
+     ('The answer is ".5".', ".5"),
+     ("answer (3, 4)", "(3,4)"), ("I looked for an answer.", None), ("answer: \n \n", None),
+     ("The answer is New York.", "new york"), ("The answer is 1,234,567 or (1,234)", "1234567 or(1,234)")],
 )  # fmt: skip
 def test_final_answers(text, answer):
     assert final_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("response", "reference", "right"),
+    [(r"\boxed{\frac{14}{3}}", r"\boxed{\frac{14}{5}}", False), (r"\boxed{\frac{14}{3}}", r"\frac{14}{3}", True),
+     ("answer (3, 4)", "(34)", False), ("answer: (3, 4)", "(3,4)", True), ("answer: 3 4", "34", False),
+     ("so 72.\n#### 72", "48/2 = 24, 48 + 24 = 72\n#### 72", True), ("The answer is 1234.", "#### 1,234", True),
+     ("The answer is 2*3.", "23", False), (r"So $x = 5$: $\boxed{5}$.", r"Thus $x=\boxed{5}$, as wanted.", True)],
+)  # fmt: skip
+def test_answers_of_gsm8k_and_of_math(response, reference, right):
+    assert Answers()([Example(QUESTION.prompt, response, meta={"answer": reference})]) == [right]
+
+
+def test_a_pattern_of_one_s_own_is_all_that_counts():
+    assert final_answer("it is 3.\nit is 4.\nit is  ", r"it is ([^\n]*)") == "4"
+    assert final_answer(r"it is 3, or \boxed{5}", r"it is (\d)") == "3"
 
 
 def test_answers_are_held_against_the_reference_bare_or_worked():
