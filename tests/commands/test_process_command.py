@@ -60,10 +60,12 @@ def test_people_label_on_a_sheet(gyro, tmp_path, questions):
     assert f"{len(lines) - 1} are still open" in out
 
 
-def test_questions_without_answers_are_refused_before_anything_is_sampled(gyro, tmp_path):
+@pytest.mark.parametrize("command", ["label", "score"])
+def test_questions_without_answers_are_refused_before_anything_is_sampled(gyro, tmp_path, checkpoint, command):
     path = tmp_path / "questions.jsonl"
     path.write_text('{"prompt": "is one plus one even or odd"}\n')
-    code, _, err = gyro("process", "label", "--model", "town", "--data", path, "--out", tmp_path / "run")
+    prm = ["--prm", checkpoint()] if command == "score" else []
+    code, _, err = gyro("process", command, "--model", "town", "--data", path, *prm, "--out", tmp_path / "run")
     assert code == 2
     assert "no column 'answer'" in err
     assert not list((tmp_path / "run").glob("stages/*"))

@@ -20,7 +20,9 @@ class StepLabels(Config):
 class StepLearning(Config):
     """Models of steps."""
 
-    until_error: bool = Field(True, description="steps after the first wrong one don't count in learning")
+    until_error: bool = Field(
+        True, description="steps after the first wrong one don't count in learning, unless labelled by continuations"
+    )
     beta: PositiveFloat = Field(0.05, description="of an implicit PRM: logits a nat of log-ratio")
 
 

@@ -122,8 +122,9 @@ class EncodedSteps(NamedTuple):
 def encode_steps(network: Network, chains: Sequence[Steps], joint: str, until_error: bool = True) -> EncodedSteps:
     """Chains to learn from, their steps joined by `joint`. What can't be used whole is left out and counted.
 
-    With `until_error` the steps after the first one below 1/2 don't count. Source: Lightman et al. 2023,
-    arXiv:2305.20050, sec. 2.4.
+    With `until_error` the steps after the first one below 1/2 don't count (Lightman et al. 2023, arXiv:2305.20050, sec.
+    2.4), but where labels come from rollouts, `Steps.meta` tells how many, and all count (Wang et al. 2023,
+    arXiv:2312.08935, eq. 2): a step below 1/2 is one that seldom leads to the answer, not a wrong one.
     """
     examples = [Example(chain.prompt, joint.join(step.strip() for step in chain.steps)) for chain in chains]
     encoded = chat.encode(network.tokenizer, examples, network.max_tokens)
@@ -131,7 +132,8 @@ def encode_steps(network: Network, chains: Sequence[Steps], joint: str, until_er
     for row, i in zip(encoded.rows, encoded.kept, strict=True):
         ends = token_ends(network.tokenizer, row.ids[row.n_prompt :], chains[i].steps)
         labels = chains[i].labels
-        wrong = next((n for n, label in enumerate(labels, 1) if label < 0.5), len(labels)) if until_error else None
+        cut = until_error and "rollouts" not in chains[i].meta
+        wrong = next((n for n, label in enumerate(labels, 1) if label < 0.5), len(labels)) if cut else None
         rows.append(StepRow(row, tuple(row.n_prompt + n - 1 for n in ends[:wrong]), labels[:wrong]))
     return EncodedSteps(rows, encoded.kept, encoded.notes)
 

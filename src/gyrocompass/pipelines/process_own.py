@@ -33,7 +33,7 @@ def label(run: Run, model: str, source: str, config: OwnLabels, sampling: Sampli
     questions = recorded(source, run, *data.read_examples(source))
     cutting, answers = Cutting(config.cut), Answers(config.answer)
     if config.labels != "people":
-        answers([replace(one, response="") for one in questions])
+        check_answers(questions, answers)
     policy = Path(base_of(model))
     common = sampling, frozen(compute)
     asked = [replace(one, response=None) for one in questions]
@@ -54,6 +54,11 @@ def label(run: Run, model: str, source: str, config: OwnLabels, sampling: Sampli
         f"{len(chains):,} of {len(drawn):,} responses have steps, {right:,} a right answer; their {config.labels} "
         f"labels are in {file}."
     )
+
+
+def check_answers(questions: Sequence[Example], answers: Answers) -> None:
+    """Raises InputError for a question without a reference answer, before anything is sampled."""
+    answers([replace(one, response="") for one in questions])
 
 
 def read(sheet: Path, out: Path) -> str:
@@ -102,6 +107,7 @@ def choose(
     """Accuracy of the best of n by the process reward model's aggregate, and by majority, n = 1, 2, 4, ..."""
     questions = [replace(one, response=None) for one in recorded(source, run, *data.read_examples(source))]
     cutting, answers = Cutting(config.cut), Answers(config.answer)
+    check_answers(questions, answers)
     scorer = step_scorer(prm, reference, cutting, config.aggregate, compute)
     drawn = stages_of.sampled_chains(run, Path(base_of(model)), questions, config.best_of, sampling, frozen(compute))
     graded = scorer.step_scores(drawn)
