@@ -22,8 +22,6 @@ from .chat import Row
 from .network import Network
 from .policy import padded_batches, sampled_logprobs
 
-HALF = "\ufffd"
-"""What a character is decoded to while its last bytes are still to come."""
 Cut = Callable[[str], tuple[str, ...]]
 """From a response to its steps, which stand in it in this order."""
 
@@ -70,14 +68,10 @@ def char_ends(text: str, steps: Sequence[str]) -> list[int]:
 def token_ends(tokenizer: Any, ids: Sequence[int], steps: Sequence[str]) -> list[int]:
     """After how many tokens of a response each step is whole. Raises InputError as `char_ends`."""
 
-    def said(n: int) -> str:
-        text: str = tokenizer.decode(ids[:n], skip_special_tokens=True)
-        return text.lstrip()
-
     def complete(n: int) -> int:
-        return len(said(n).rstrip(HALF))
+        return len(chat.said(tokenizer, ids[:n]).rstrip(chat.HALF))
 
-    ends = char_ends(said(len(ids)), steps)
+    ends = char_ends(chat.said(tokenizer, ids), steps)
     return [1 + bisect_left(range(1, len(ids)), end, key=complete) for end in ends]
 
 

@@ -51,7 +51,8 @@ def rollout_steps(
     run: Run, policy: Path, chains: Sequence[Example], cutting: Cutting, right: Right, n: int, sampling: Sampling,
     compute: Compute, *, name: str = "rollouts",
 ) -> list[Steps]:  # fmt: skip
-    """Soft Monte-Carlo labels of the chains' steps by n continuations from each; blocks on disk are kept."""
+    """Soft Monte-Carlo labels of the chains' steps by n continuations from each; blocks on disk are kept. Chains that
+    can't be continued from some step are left out and counted."""
     file = run.stage_folder(name) / "steps.jsonl"
     if not run.stage_done(name):
         with run.stage(name) as folder, run.progress(name, len(chains)) as tick:
@@ -62,7 +63,13 @@ def rollout_steps(
                     seed = seed_of(run.seed, name, start)
                     data.write(rollout_labels(local, block, cutting, right, n, seed), part)
                 tick(start + len(block))
-            data.write(_blocks(folder), file)
+            labelled = _blocks(folder)
+            if left := sum(bool(cutting(chain.response or "")) for chain in chains) - len(labelled):
+                run.warn(
+                    f"{left:,} of {len(chains):,} responses were left out: after some step there was no room to go on, or "
+                    f"all of {n:,} continuations changed it"
+                )
+            data.write(labelled, file)
     return data.read_steps(file)[0]
 
 

@@ -102,9 +102,9 @@ class Scripted:
         self.asked = []
 
     def continued(self, begun, n=1, *, seed=0):
-        self.asked += [one.response for one in begun]
+        self.asked += [one.text for one in begun]
         return [
-            [f"{one.response}\nanswer: {9 if one.response.startswith('2 + 3 = 5') and i % 4 else 8}" for i in range(n)]
+            [f"{one.text}answer: {9 if one.text.startswith('2 + 3 = 5') and i % 4 else 8}" for i in range(n)]
             for one in begun
         ]
 
@@ -114,8 +114,19 @@ def test_a_step_is_as_good_as_the_answers_it_leads_to():
     chains = [said("2 + 3 = 5", "answer: 9"), said("2 + 3 = 6", "answer: 9"), said("2 + 3 = 5", "answer: 8"), said("")]
     labels = rollout_labels(policy, chains, LINES, Answers(), 4)
     assert [chain.labels for chain in labels] == [(0.75, 1.0), (0.0, 1.0), (0.75, 0.0)]
-    assert policy.asked == ["2 + 3 = 5", "2 + 3 = 6"], "equal beginnings are continued once"
+    assert policy.asked == ["2 + 3 = 5\n", "2 + 3 = 6\n"], "where the next step begins; equal ones once"
     assert [hardened(chain).labels for chain in labels] == [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0)]
+    assert labels[0].meta["rollouts"] == 4
+
+
+def test_shares_are_of_what_went_on_and_chains_that_can_t_be_continued_are_left_out():
+    class Partly(Scripted):
+        def continued(self, begun, n=1, *, seed=0):
+            return [texts[:3] if "= 5" in texts[0] else [] for texts in super().continued(begun, n)]
+
+    chains = [said("2 + 3 = 5", "answer: 9"), said("2 + 3 = 6", "answer: 9"), said("answer: 9")]
+    labels = rollout_labels(Partly(), chains, LINES, Answers(), 4)
+    assert [chain.labels for chain in labels] == [(pytest.approx(2 / 3), 1.0), (1.0,)]
 
 
 def test_a_policy_that_can_t_go_on_is_refused():
