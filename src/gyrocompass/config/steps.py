@@ -83,8 +83,10 @@ class StepAnswers(StepCuts):
 class OwnLabels(StepAnswers, StepLabels):
     """Labels of a model's own responses."""
 
-    labels: Literal["soft", "hard", "people"] = Field(
-        "soft", description="soft or hard: from continuations; people: a sheet to fill in"
+    labels: Literal["soft", "hard", "checker", "implicit", "people"] = Field(
+        "soft",
+        description="soft or hard: from continuations; checker: a program's; implicit: an implicit process reward "
+        "model's; people: a sheet to fill in",
     )
 
 
@@ -99,3 +101,9 @@ class OwnChoice(StepAnswers, StepChoice):
     """Best-of-n by a process reward model."""
 
     best_of: PositiveInt = Field(16, description="responses pooled a question")
+
+
+class StepPayment(StepCuts, StepChoice):
+    """What ppo pays where the scorer is a process reward model."""
+
+    myopic: bool = Field(False, description="a step earns its own score and no credit for those after it (MONA)")
