@@ -150,6 +150,18 @@ def test_a_saved_process_reward_model_says_that_it_is_one(prm, checkpoint):
         scorer_of(str(prm("--implicit")), Compute(), steps)
 
 
+def test_an_implicit_model_learns_of_whole_chains_alone(gyro, tmp_path, checkpoint):
+    made = [{"prompt": f"q{i}", "completions": ["one"], "labels": [i % 2 > 0]} for i in range(4)]
+    data = rows(tmp_path / "chains.jsonl", *made, made[0] | {"shortened": "a step without a rating"})
+    code, out, err = gyro(
+        "process", "train", "--model", checkpoint(), "--data", data, "--implicit", "--out", tmp_path / "run", "--json"
+    )
+    assert code == 0, err
+    warned = json.loads(out)["warnings"]
+    assert any("1 shortened to what comes before a step without a rating" in one for one in warned)
+    assert any("1 of 5 chains are shortened, so that their last label is no outcome" in one for one in warned)
+
+
 def test_ppo_pays_the_steps_of_a_process_reward_model(gyro, tmp_path, checkpoint, prm):
     """A model that has hardly learnt gives each step about 1/2: the least of them, or, if myopic, all their sum."""
     data = rows(tmp_path / "prompts.jsonl", *[{"prompt": f"say {i}"} for i in range(8)])
@@ -165,8 +177,8 @@ def test_ppo_pays_the_steps_of_a_process_reward_model(gyro, tmp_path, checkpoint
         (row,) = [row for row in read_jsonl(out / "metrics.jsonl") if row["stage"] == "ppo"]
         return row["score"]
 
-    assert 0 < score() < 1
-    assert score("--myopic") > 1
+    least, summed = score(), score("--myopic")
+    assert 0 < least < 0.6 < summed
     code, _, err = gyro(*common, "--length-control", "--out", tmp_path / "controlled")
     assert code == 2
     assert "--length-control is for scores of whole responses" in err

@@ -15,7 +15,7 @@ from ..models.batching import seed_of
 from ..models.loading import load
 from ..models.policy import LocalPolicy, with_room
 from ..models.steps import encode_steps
-from ..records import Example, Record, Steps
+from ..records import SHORTENED, Example, Record, Steps
 from ..run import Run
 from .stages import load_policy, save, tell
 from .subjects import subject
@@ -104,12 +104,19 @@ def implicit_reward(
     run: Run, base: str, chains: Sequence[Steps], joint: str, learning: StepLearning, config: Reward,
     compute: Compute, *, name: str = "implicit",
 ) -> Path:  # fmt: skip
-    """Trains a language model on the chains' outcomes, whose steps then score themselves against `base`."""
+    """Trains a language model on the chains' outcomes, whose steps then score themselves against `base`. Shortened
+    chains don't tell theirs, and are left out."""
     model = run.stage_folder(name) / "model"
     if not run.stage_done(name):
         with run.stage(name):
             policy, reference = load_policy(base, compute, run.seed)
-            rows, _, notes = encode_steps(policy, chains, joint, until_error=False)
+            whole = [chain for chain in chains if SHORTENED not in chain.meta]
+            if left := len(chains) - len(whole):
+                run.warn(
+                    f"{left:,} of {len(chains):,} chains are shortened, so that their last label is no outcome, and "
+                    "were left out"
+                )
+            rows, _, notes = encode_steps(policy, whole, joint, until_error=False)
             tell(run, policy.notes + notes)
             learner = ImplicitRewardModelling(policy, reference, rows, config, learning.beta, run.seed)
             train(learner, config, run, name)
