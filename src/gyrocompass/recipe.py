@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from .config import Access, Config, Online, OwnChoice, OwnLabels, OwnLearning, Recipe
+from .config import Access, Config, Online, OwnChoice, OwnLabels, OwnLearning, Recipe, StepPayment
 from .errors import InputError
 
 C = TypeVar("C", bound=Config)
@@ -66,6 +66,7 @@ FLAGS_ALONE: Mapping[str, type[Config]] = {
     "process label": OwnLabels,
     "process train": OwnLearning,
     "process score": OwnChoice,
+    "ppo, by a process reward model": StepPayment,
 }
 """Settings that no recipe holds."""
 

@@ -12,6 +12,9 @@ from .errors import InputError
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
 
+SHORTENED = "shortened"
+"""In the `meta` of a record that is part of what a source holds: what the rest lacks."""
+
 Property = Literal["instruction", "harmlessness", "honesty", "robustness", "values"]
 PROPERTIES: tuple[Property, ...] = ("instruction", "harmlessness", "honesty", "robustness", "values")
 """What 'aligned' lumps together; each has measurements of its own."""

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from gyrocompass.data import read_steps
+from gyrocompass.data import read_steps, write
 from gyrocompass.errors import InputError
 
 
@@ -38,7 +38,26 @@ def test_prm800k_ends_with_the_first_wrong_step():
     assert (chain.steps, chain.labels) == (("a", "b"), (1.0, 0.0))
 
 
-def test_rows_with_missing_ratings_are_dropped_and_counted():
+def test_a_chain_is_kept_up_to_where_labels_are_missing(tmp_path):
+    first = [step(completion("a", 1)), step(completion("b", 0))]
+    rows = [
+        row(*first), row(*first, step(completion("c", None)), step(completion("d", -1)), reason="give_up"),
+        row(*first, step()),
+    ]  # fmt: skip
+    chains, report = read_steps(rows)
+    assert [(chain.steps, chain.labels) for chain in chains] == [(("a", "b"), (1.0, 1.0))] * 3
+    assert [chain.meta.get("shortened") for chain in chains] == [
+        None, "a step without a rating", "a step without a completion",
+    ]  # fmt: skip
+    told = "1 shortened to what comes before a step without a rating (first at rows:2)"
+    assert told in str(report)
+    assert (report.dropped, report.shortened) == (0, 2)
+    write(chains, tmp_path / "chains.jsonl")
+    again, report = read_steps(tmp_path / "chains.jsonl")
+    assert (again, report.shortened) == (chains, 2)
+
+
+def test_rows_without_any_label_are_dropped_and_counted():
     chains, report = read_steps([row(step(completion("a", 1))), row(step(completion("a", None))), row(), row(step())])
     assert len(chains) == 1
     assert "1 with a step without a rating (first at rows:2)" in str(report)

@@ -96,6 +96,20 @@ def test_responses_stop_at_their_first_end_token_or_at_the_limit(lively):
     assert {len(response) for response in drawn} >= {1, 2, 3, 12}
 
 
+@pytest.mark.parametrize("fits", [True, False])
+def test_each_prompt_may_have_a_limit_of_its_own(lively, in_slots, fits):
+    """Responses are those without limits, cut; and no token is read past the context, of which `gpt2` has 256."""
+    network, sampling = lively("gpt2"), Sampling(max_new_tokens=12)
+    in_slots(fits)
+    whole = sample(network, PROMPTS, 6, sampling, 0)
+    limits = [1 + i % 12 for i in range(len(PROMPTS))]
+    found = decode.sample(network, PROMPTS, 6, sampling, 0, limits)
+    cut = [[response[:limit] for response in several] for several, limit in zip(whole, limits, strict=True)]
+    assert [[response.ids for response in several] for several in found] == cut
+    long = decode.sample(network, [[5] * 250, [5]], 2, sampling, 0, [6, 12])
+    assert max(len(response.ids) for response in long[0]) <= 6
+
+
 def test_waiting_prompts_take_freed_slots_together_and_the_rows_in_flight_shrink(lively, monkeypatch):
     reads, steps = [], []
     read, step = slots.read, slots.next_logits

@@ -58,6 +58,12 @@ def test_steps_after_the_first_wrong_one_don_t_count(tiny):
     assert chat.decode(network.tokenizer, row.ids[row.n_prompt : rows[0].ends[-1] + 1]) == "one\ntwo words"
 
 
+def test_labels_by_where_steps_lead_all_count(tiny):
+    chain = Steps(CHAIN.prompt, CHAIN.steps, CHAIN.labels, {"rollouts": 8})
+    (row,) = encode_steps(tiny(), [chain], "\n").rows
+    assert (row.labels, len(row.ends)) == (CHAIN.labels, 3)
+
+
 def test_a_chain_that_is_too_long_is_left_out_and_told(tiny):
     network = tiny(compute=Compute(precision="fp32", max_tokens=30))
     long = Steps(user("add"), ("x" * 40,), (1.0,))

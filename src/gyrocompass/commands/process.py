@@ -7,10 +7,16 @@ from typing import Any
 
 import click
 
-from ..config import Compute, OwnChoice, OwnLabels, OwnLearning, Reward, Sampling
+from ..config import Access, Compute, Config, OwnChoice, OwnLabels, OwnLearning, Reward, Sampling
 from .flags import common_flags, stage_flags
 from .stages import close_stage, data_flag, model_flag, open_stage
 
+LABEL: dict[str, type[Config]] = {"labels": OwnLabels, "sampling": Sampling, "compute": Compute, "access": Access}
+SCORE: dict[str, type[Config]] = {"choice": OwnChoice, "sampling": Sampling, "compute": Compute, "access": Access}
+sampled_flag = click.option(
+    "--model", required=True,
+    help="Folder or hub name of a causal LM, http://HOST:PORT/v1#NAME, or town: the embedded base.",
+)  # fmt: skip
 prm_flag = click.option("--prm", required=True, help="Folder or hub name of a process reward model.")
 reference_flag = click.option("--reference", default=None, help="What an implicit process reward model began as.")
 
@@ -24,21 +30,28 @@ def process() -> None:
 
 
 @process.command()
-@model_flag
-@data_flag("Questions with a column `answer` (people need none)")
+@sampled_flag
+@data_flag("Questions, for continuations with a column `answer`")
+@click.option("--checker", default=None, help="module:function from a prompt and its steps to a number for each.")
+@click.option("--prm", default=None, help="Folder or hub name of an implicit process reward model.")
+@reference_flag
 @common_flags
-@stage_flags(labels=OwnLabels, sampling=Sampling, compute=Compute)
-def label(model: str, data: str, **flags: Any) -> None:
-    """Sample responses and label their steps: by continuations, or on a sheet for people."""
-    source = {"model": model, "data": data}
-    opened = open_stage("process-label", source, flags, labels=OwnLabels, sampling=Sampling, compute=Compute)
+@stage_flags(**LABEL)
+def label(
+    model: str, data: str, checker: str | None, prm: str | None, reference: str | None, **flags: Any
+) -> None:  # fmt: skip
+    """Sample responses and label their steps: by continuations, a checker or a model, or on a sheet for people."""
+    named = {"checker": checker, "prm": prm, "reference": reference}
+    opened = open_stage("process-label", {"model": model, "data": data, **named}, flags, **LABEL)
     if opened is None:
         return
     from ..pipelines import process_own
 
     run, given = opened
     with run.guard():
-        said = process_own.label(run, model, data, given["labels"], given["sampling"], given["compute"])
+        by = process_own.Labelling(**named)
+        common = given["sampling"], given["compute"], given["access"]
+        said = process_own.label(run, model, data, given["labels"], by, *common)
         close_stage(run, flags, said)
 
 
@@ -72,23 +85,23 @@ def train(model: str, data: str, **flags: Any) -> None:
 
 
 @process.command()
-@model_flag
+@sampled_flag
 @data_flag("Questions with a column `answer`")
 @prm_flag
 @reference_flag
 @common_flags
-@stage_flags(choice=OwnChoice, sampling=Sampling, compute=Compute)
+@stage_flags(**SCORE)
 def score(model: str, data: str, prm: str, reference: str | None, **flags: Any) -> None:
     """Choose among a model's responses by a process reward model, and by majority: accuracy of best-of-n."""
     source = {"model": model, "data": data, "prm": prm, "reference": reference}
-    opened = open_stage("process-score", source, flags, choice=OwnChoice, sampling=Sampling, compute=Compute)
+    opened = open_stage("process-score", source, flags, **SCORE)
     if opened is None:
         return
     from ..pipelines import process_own
 
     run, given = opened
     with run.guard():
-        common = given["choice"], given["sampling"], given["compute"]
+        common = given["choice"], given["sampling"], given["compute"], given["access"]
         close_stage(run, flags, process_own.choose(run, model, data, prm, reference, *common))
 
 

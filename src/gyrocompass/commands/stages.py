@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..config import PPO, SFT, Compute, Config, Probing, Reward, Sampling
+from ..config import PPO, SFT, Compute, Config, Probing, Reward, Sampling, StepPayment
+from ..errors import InputError
 from ..recipe import build, show_settings
 from ..run import Run
 from .flags import common_flags, gathered, stage_flags
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from ..models.network import Network
     from ..protocols import Scorer
 
+ASKING = "access"
+"""The section about how an endpoint is asked, which may differ when a run is resumed."""
 model_flag = click.option("--model", required=True, help="Folder or hub name of a causal LM; town: the embedded base.")
 
 
@@ -31,7 +34,7 @@ def scorer_flags(required: bool) -> Callable[[Any], Any]:
     """--scorer, once or more, and --combine."""
     scorer = click.option(
         "--scorer", "scorers", multiple=True, required=required,
-        help="Reward model (folder or hub name), or module:function. Several make an ensemble.",
+        help="Reward model or process reward model (folder or hub name), or module:function. Several make an ensemble.",
     )  # fmt: skip
     combine = click.option(
         "--combine", type=click.Choice(["mean", "min", "mean_minus_variance", "averaged_weights"]), default="mean",
@@ -40,15 +43,16 @@ def scorer_flags(required: bool) -> Callable[[Any], Any]:
     return lambda command: scorer(combine(command))
 
 
-def scorer_from(names: Sequence[str], combine: Any, compute: Compute) -> Scorer:
+def scorer_from(names: Sequence[str], combine: Any, compute: Compute, steps: StepPayment | None = None) -> Scorer:
     """The scorer that the flags name."""
     from ..models.averaging import averaged
-    from ..models.scorer import RewardModel, ensemble
+    from ..models.scorer import ensemble
     from ..pipelines import stages
 
+    steps = steps or StepPayment()
     if combine == "averaged_weights":
-        return RewardModel(averaged(names, stages.frozen(compute)), "the averaged reward model")
-    many = [stages.scorer_of(name, compute) for name in names]
+        return stages.as_scorer(averaged(names, stages.frozen(compute)), "the averaged reward model", steps)
+    many = [stages.scorer_of(name, compute, steps) for name in names]
     return ensemble(many, combine) if len(many) > 1 else many[0]
 
 
@@ -106,7 +110,7 @@ def reward(model: str, data: str, **flags: Any) -> None:
 @click.option("--length-control", is_flag=True, help="Take off what length explains of the score at the start.")
 @click.option("--rollout", default=None, help="A vLLM server that samples: http://host:port/v1; needs --lora-rank.")
 @common_flags
-@stage_flags(ppo=PPO, sampling=Sampling, probing=Probing, compute=Compute)
+@stage_flags(ppo=PPO, steps=StepPayment, sampling=Sampling, probing=Probing, compute=Compute)
 def ppo(
     model: str,
     data: str,
@@ -116,7 +120,7 @@ def ppo(
     rollout: str | None,
     **flags: Any,
 ) -> None:
-    """Optimise a policy against a scorer, with a KL penalty to where it started."""
+    """Optimise a policy against a scorer, with a KL penalty to where it started. A process reward model pays steps."""
     if rollout:
         from ..models.transport import address
 
@@ -125,7 +129,9 @@ def ppo(
         "model": model, "data": data, "scorers": list(scorers), "combine": combine, "length_control": length_control,
         "rollout": rollout,
     }  # fmt: skip
-    opened = open_stage("ppo", source, flags, ppo=PPO, sampling=Sampling, probing=Probing, compute=Compute)
+    opened = open_stage(
+        "ppo", source, flags, ppo=PPO, steps=StepPayment, sampling=Sampling, probing=Probing, compute=Compute
+    )
     if opened is None:
         return
     from ..pipelines import stages, task
@@ -136,14 +142,17 @@ def ppo(
     with run.guard():
         base, compute = task.base_of(model), settings["compute"]
         prompts = task.read_prompts(data, run)
-        scorer = scorer_from(scorers, combine, compute)
+        scorer = scorer_from(scorers, combine, compute, settings["steps"])
+        pays = stages.paid(scorer, settings["steps"])
+        if length_control and pays is not scorer:
+            raise InputError("ppo: --length-control is for scores of whole responses; leave it out")
         policy, reference = stages.load_policy(base, compute, run.seed)
         if length_control:
-            scorer = control_length(run, scorer, policy, prompts, settings["sampling"])
-        critic = scorers[0] if ":" not in scorers[0] else None
+            scorer = pays = control_length(run, scorer, policy, prompts, settings["sampling"])
+        critic = scorers[0] if ":" not in scorers[0] and pays is scorer else None
         looks = property_looks(settings["probing"], run, policy, reference, {"proxy": scorer}, settings["sampling"])
         folder = stages.ppo(
-            run, policy, reference, critic, scorer, prompts, settings["ppo"], settings["sampling"],
+            run, policy, reference, critic, pays, prompts, settings["ppo"], settings["sampling"],
             base=base, looks=looks, rollout=rollout,
         )  # fmt: skip
         close_stage(run, flags, f"The optimised policy is in {folder}.")
@@ -159,12 +168,14 @@ def open_stage(
         "stage": name,
         **source,
         "seed": flags["seed"] or 0,
-        **{section: model.model_dump() for section, model in settings.items()},
+        **{section: model.model_dump() for section, model in settings.items() if section != ASKING},
     }
+    asking = {ASKING: settings[ASKING].model_dump(mode="json")} if ASKING in settings else {}
     if flags["dry_run"]:
-        show_settings(resolved, flags["as_json"])
+        show_settings({**resolved, **asking}, flags["as_json"])
         return None
     run = Run.open(flags["out"] or Path("runs") / name, resolved, quiet=flags["as_json"])
+    run.state.update(asking)
     return run, settings
 
 

@@ -22,7 +22,7 @@ from .stages import (
     Reward,
     Sampling,
 )
-from .steps import OwnChoice, OwnLabels, OwnLearning, Process, StepLearning
+from .steps import OwnChoice, OwnLabels, OwnLearning, Process, StepLearning, StepPayment
 from .studies import CAI, CAIStudy, Debate, Emergence, Frontier, Grids, Hacking, WeakToStrong
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "Reward",
     "Sampling",
     "StepLearning",
+    "StepPayment",
     "WeakToStrong",
 ]
 

@@ -20,7 +20,9 @@ class StepLabels(Config):
 class StepLearning(Config):
     """Models of steps."""
 
-    until_error: bool = Field(True, description="steps after the first wrong one don't count in learning")
+    until_error: bool = Field(
+        True, description="steps after the first wrong one don't count in learning, unless labelled by continuations"
+    )
     readout: Literal["head", "likelihood"] = Field(
         "head",
         description="what scores a step: a new head at its last token, or by how much the response up to there became "
@@ -67,19 +69,30 @@ class Process(StepLabels, StepLearning, StepChoice):
         return self
 
 
-CUT = r"\n+"
-ANSWER = r"(?:####|[Aa]nswer(?: is)?:?|\\boxed\{)\s*([^\n}]+)"
-"""Marks of a final answer in GSM8K, in plain words and in MATH."""
+class StepCuts(Config):
+    """Where steps begin."""
+
+    cut: str = Field(r"\n+", description="regular expression at which a response falls into steps")
 
 
-class OwnLabels(StepLabels):
+class StepAnswers(StepCuts):
+    """Where the final answer is."""
+
+    answer: str | None = Field(
+        None,
+        description=r"regular expression with a group around the final answer; by default what the last \boxed{...} "
+        "holds, else what follows the last #### or `answer`",
+    )
+
+
+class OwnLabels(StepAnswers, StepLabels):
     """Labels of a model's own responses."""
 
-    labels: Literal["soft", "hard", "people"] = Field(
-        "soft", description="soft or hard: from continuations; people: a sheet to fill in"
+    labels: Literal["soft", "hard", "checker", "implicit", "people"] = Field(
+        "soft",
+        description="soft or hard: from continuations; checker: a program's; implicit: an implicit process reward "
+        "model's; people: a sheet to fill in",
     )
-    cut: str = Field(CUT, description="regular expression at which a response falls into steps")
-    answer: str = Field(ANSWER, description="regular expression with a group around the final answer")
 
 
 class OwnLearning(StepLearning):
@@ -89,9 +102,13 @@ class OwnLearning(StepLearning):
     implicit: bool = Field(False, description="learn the last label alone, the outcome's, by a language model")
 
 
-class OwnChoice(StepChoice):
+class OwnChoice(StepAnswers, StepChoice):
     """Best-of-n by a process reward model."""
 
-    cut: str = Field(CUT, description="regular expression at which a response falls into steps")
-    answer: str = Field(ANSWER, description="regular expression with a group around the final answer")
     best_of: PositiveInt = Field(16, description="responses pooled a question")
+
+
+class StepPayment(StepCuts, StepChoice):
+    """What ppo pays where the scorer is a process reward model."""
+
+    myopic: bool = Field(False, description="a step earns its own score and no credit for those after it (MONA)")

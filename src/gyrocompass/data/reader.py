@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from ..errors import InputError
-from ..records import Example, Preference, Record, Steps
+from ..records import SHORTENED, Example, Preference, Record, Steps
 from .conversation import Unusable, nonempty
 from .shapes import SHAPES, Columns, lacking, recognise
 from .sources import Place, Source, name_of, rows
@@ -19,7 +19,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """How many rows were dropped for one reason, and where the first of them stands."""
+    """How many rows were dropped, or shortened, for one reason, and where the first of them stands."""
 
     reason: str
     count: int
@@ -28,12 +28,18 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a reading found: `rows` were read in the named shapes, `dropped` of them could not be used."""
+    """What a reading found: `rows` were read in the named shapes, `dropped` of them could not be used, and of those
+    `shortened` a part."""
 
     source: str
     shapes: tuple[str, ...]
     rows: int
     drops: tuple[Drop, ...] = ()
+    cuts: tuple[Drop, ...] = ()
+
+    @property
+    def shortened(self) -> int:
+        return sum(cut.count for cut in self.cuts)
 
     @property
     def dropped(self) -> int:
@@ -46,7 +52,10 @@ class Report:
     def __str__(self) -> str:
         head = f"{self.source}: {self.rows:,} rows read as {' and '.join(self.shapes)}, {self.dropped:,} dropped"
         reasons = [f"{drop.count:,} with {drop.reason} (first at {drop.first})" for drop in self.drops]
-        return f"{head}: {'; '.join(reasons)}" if reasons else head
+        cuts = [
+            f"{cut.count:,} shortened to what comes before {cut.reason} (first at {cut.first})" for cut in self.cuts
+        ]
+        return "; ".join([f"{head}: {'; '.join(reasons)}" if reasons else head, *cuts])
 
 
 def read(source: Source, limit: int | None = None) -> tuple[list[Record], Report]:
@@ -106,6 +115,7 @@ def _read(source: Source, limit: int | None, narrow: Callable[[Record, Row], T])
     kept: list[T] = []
     shapes: dict[str, Columns] = {}  # by file
     drops: dict[str, Drop] = {}
+    cuts: dict[str, Drop] = {}
     number = 0
     for place, row in islice(rows(source), limit):
         number += 1
@@ -113,17 +123,24 @@ def _read(source: Source, limit: int | None, narrow: Callable[[Record, Row], T])
             shape = recognise(row)
             if shape != shapes.setdefault(place.file, shape):
                 raise InputError(_changed(row, shape, shapes[place.file]))
-            kept.append(narrow(SHAPES[shape](dict(row)), row))
+            record = narrow(SHAPES[shape](dict(row)), row)
+            kept.append(record)
+            if reason := record.meta.get(SHORTENED):
+                _count(cuts, str(reason), place)
         except Unusable as reason:
-            drop = drops.get(str(reason), Drop(str(reason), 0, place))
-            drops[str(reason)] = Drop(drop.reason, drop.count + 1, drop.first)
+            _count(drops, str(reason), place)
         except InputError as error:
             raise InputError(f"{place}: {error}") from error
     names = tuple(dict.fromkeys("/".join(shape) for shape in shapes.values()))
-    report = Report(name_of(source), names, number, tuple(drops.values()))
+    report = Report(name_of(source), names, number, tuple(drops.values()), tuple(cuts.values()))
     if not kept:
         raise InputError(f"{report}; no row is left, give a source that has usable ones")
     return kept, report
+
+
+def _count(drops: dict[str, Drop], reason: str, place: Place) -> None:
+    drop = drops.get(reason, Drop(reason, 0, place))
+    drops[reason] = Drop(reason, drop.count + 1, drop.first)
 
 
 def _check_answered(example: Example, row: Row) -> None:

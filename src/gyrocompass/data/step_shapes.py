@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import InputError
-from ..records import Steps, user
+from ..records import SHORTENED, Steps, user
 from .conversation import Unusable, text
 
 RATINGS = {-1: 0.0, 0: 1.0, 1: 1.0}
@@ -17,15 +17,24 @@ def prm800k(row: dict[str, Any]) -> Steps:
     """question/label: the solution that was chosen, step by step; it ends with its first wrong step, or the answer.
 
     Where no completion was chosen and no person wrote one, the first completion is taken, and the chain ends there.
-    Alternatives that were not chosen are left aside. Source: Lightman et al. 2023, arXiv:2305.20050.
+    Alternatives that were not chosen are left aside. A chain is kept up to a step without a rating; why it ends there
+    is then in `meta`, as `shortened`. Source: Lightman et al. 2023, arXiv:2305.20050.
     """
     question, label = _mapping(row, "question"), _mapping(row, "label")
     problem = text(question.get("problem"), "problem")
     if not problem.strip():
         raise Unusable("an empty prompt")
-    steps, ratings = [], []
+    steps: list[str] = []
+    ratings: list[int] = []
+    shortened = None
     for number, step in enumerate(_list(label, "steps"), 1):
-        said, rating, chosen = _completion(step, number)
+        try:
+            said, rating, chosen = _completion(step, number)
+        except Unusable as reason:
+            if not steps:
+                raise
+            shortened = str(reason)
+            break
         steps.append(said)
         ratings.append(rating)
         if not chosen or rating == -1:
@@ -33,7 +42,7 @@ def prm800k(row: dict[str, Any]) -> Steps:
     if not steps:
         raise Unusable("an empty chain of steps")
     meta = {"answer": question.get("ground_truth_answer"), "finish_reason": label.get("finish_reason"),
-            "ratings": ratings}  # fmt: skip
+            "ratings": ratings, SHORTENED: shortened}  # fmt: skip
     known = {name: value for name, value in meta.items() if value is not None}
     return Steps(user(problem), tuple(steps), tuple(RATINGS[rating] for rating in ratings), known)
 

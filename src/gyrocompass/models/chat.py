@@ -6,6 +6,7 @@ a byte-pair merge across the border can't happen.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,9 @@ TRANSCRIPT_TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '\n\nAssistant:' }}{% endif %}"
 )
 """For tokenizers without a chat template: the transcript format of HH-RLHF."""
+
+HALF = "\ufffd"
+"""What a character is decoded to while its last bytes are still to come."""
 
 BORDER_SAMPLE = 200
 """Examples looked at for merges across the border: a few show whether the tokenizer makes them."""
@@ -132,6 +136,27 @@ def decode(tokenizer: Any, ids: Sequence[int]) -> str:
         ids = ids[: ids.index(tokenizer.eos_token_id)]
     text: str = tokenizer.decode(ids, skip_special_tokens=True)
     return text.strip()
+
+
+def said(tokenizer: Any, ids: Sequence[int]) -> str:
+    """What the first tokens of a response say, from its first character that isn't blank."""
+    text: str = tokenizer.decode(ids, skip_special_tokens=True)
+    return text.lstrip()
+
+
+def tokens_within(tokenizer: Any, ids: Sequence[int], characters: int) -> int:
+    """How many of a response's tokens say no more than its first `characters`, counted as in `said`.
+
+    A token that stands on both sides of the border isn't one of them, so that what follows is tokenised as it was.
+    """
+
+    def complete(n: int) -> int:
+        return len(said(tokenizer, ids[:n]).rstrip(HALF))
+
+    n = bisect_right(range(1, len(ids) + 1), characters, key=complete)
+    while n and len(said(tokenizer, ids[:n])) > characters:  # bytes of a character that begins there
+        n -= 1
+    return n
 
 
 def _texts(tokenizer: Any, examples: Sequence[Example]) -> tuple[list[str], list[str]]:

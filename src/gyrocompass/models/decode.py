@@ -39,9 +39,11 @@ class Response(NamedTuple):
 
 
 def sample(
-    network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, seed: int
-) -> list[list[Response]]:
-    """n sampled responses a prompt.
+    network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, seed: int,
+    limits: Sequence[int] | None = None,
+) -> list[list[Response]]:  # fmt: skip
+    """n sampled responses a prompt. `limits`: the most tokens of those to each prompt, from 1 to max_new_tokens, their
+    default; a response that ends within its limit is the same under any other.
 
     Tokens are drawn from softmax(logits / temperature), untruncated, so that their log-probabilities are
     those that training computes. The same seed, prompts and n give the same responses: every response has
@@ -51,14 +53,15 @@ def sample(
         return []
     generator = torch.Generator().manual_seed(seed)
     uniforms = 1 - torch.rand(len(prompts) * n, sampling.max_new_tokens, generator=generator, dtype=torch.float64)
-    longest = max(map(len, prompts)) + sampling.max_new_tokens
+    limits = limits or [sampling.max_new_tokens] * len(prompts)
+    longest = max(len(prompt) + limit for prompt, limit in zip(prompts, limits, strict=True))
     was_training = network.model.training
     network.model.eval()
     with torch.inference_mode(), network.autocast(), unchanged_weights():
         if slots.fits(network, longest):
-            responses = _Flight(network, prompts, n, sampling, uniforms).land()
+            responses = _Flight(network, prompts, n, sampling, uniforms, limits).land()
         else:
-            responses = _together(network, prompts, n, sampling, uniforms)
+            responses = _together(network, prompts, n, sampling, uniforms, limits)
     network.model.train(was_training)
     return [responses[i * n : (i + 1) * n] for i in range(len(prompts))]
 
@@ -94,14 +97,15 @@ class _Flight:
     """
 
     def __init__(
-        self, network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, uniforms: Tensor
-    ) -> None:
+        self, network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, uniforms: Tensor,
+        limits: Sequence[int],
+    ) -> None:  # fmt: skip
         self.network, self.prompts, self.n, self.sampling = network, prompts, n, sampling
-        self.uniforms, self.ends = uniforms.numpy(), set(end_ids(network))
+        self.uniforms, self.ends, self.limits = uniforms.numpy(), set(end_ids(network)), limits
         self.out = [Response([], []) for _ in uniforms]
         by_length = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         self.waiting = [r for i in by_length for r in range((i + 1) * n - 1, i * n - 1, -1)]  # the last is the next
-        longest = len(prompts[by_length[-1]]) + sampling.max_new_tokens
+        longest = max(len(prompt) + limit for prompt, limit in zip(prompts, limits, strict=True))
         most = CPU_ROWS if network.device.type == "cpu" else len(self.waiting)
         self.rows = min(most, max(1, ROWS_TOKENS // longest), len(self.waiting))
         self.cache = slots.allocate(network, self.rows, longest)
@@ -146,7 +150,7 @@ class _Flight:
         for row, (r, token, logprob) in enumerate(told):
             self.out[r].ids.append(token)
             self.out[r].logprobs.append(logprob)
-            going[row] = token not in self.ends and len(self.out[r].ids) < self.sampling.max_new_tokens
+            going[row] = token not in self.ends and len(self.out[r].ids) < self.limits[r // self.n]
         if not going.all():
             self._leave(going, longest)
 
@@ -168,13 +172,15 @@ class _Flight:
 
 
 def _together(
-    network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, uniforms: Tensor
-) -> list[Response]:
+    network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, uniforms: Tensor,
+    limits: Sequence[int],
+) -> list[Response]:  # fmt: skip
     """The same for networks that keep a state of their own kind: left-padded prompts in a cache that grows."""
     responses = [Response([], []) for _ in uniforms]
     for group in _groups(prompts, n, sampling.max_new_tokens):
         members = [i * n + k for i in group for k in range(n)]
-        drawn = _decode(network, [prompts[i] for i in group], n, sampling, uniforms[members])
+        chosen, most = [prompts[i] for i in group], [limits[i] for i in group]
+        drawn = _decode(network, chosen, n, sampling, uniforms[members], most)
         for r, response in zip(members, drawn, strict=True):
             responses[r] = response
     return responses
@@ -193,7 +199,7 @@ def _groups(prompts: Sequence[Sequence[int]], n: int, new: int) -> Iterator[list
 
 
 def _decode(
-    network: Network, prompts: list[Sequence[int]], n: int, sampling: Sampling, uniforms: Tensor
+    network: Network, prompts: list[Sequence[int]], n: int, sampling: Sampling, uniforms: Tensor, limits: list[int]
 ) -> list[Response]:
     from transformers import DynamicCache
 
@@ -206,13 +212,13 @@ def _decode(
         cache.batch_repeat_interleave(n)
         logits, attention = logits.repeat_interleave(n, 0), attention.repeat_interleave(n, 0)
     rows = len(prompts) * n
-    new = sampling.max_new_tokens
+    new, most = max(limits), torch.tensor(limits, device=device).repeat_interleave(n)
     out, told = torch.full((rows, new), -1, device=device), torch.zeros(rows, new, device=device)
     alive = torch.arange(rows, device=device)  # which row of `out` each row of the batch writes
     for t in range(new):
         token, told[alive, t] = draw(logits, sampling.temperature, uniforms[alive.cpu(), t])
         out[alive, t] = token
-        going = ~torch.isin(token, ends)
+        going = ~torch.isin(token, ends) & (t + 1 < most[alive])
         if t + 1 == new or not bool(going.any()):
             break
         keep = going.nonzero()[:, 0]

@@ -21,6 +21,9 @@ from .network import Network, inputs
 BF16_MIN_WIDTH = 384
 """Hidden width from which bf16 products pay for their casts on a CPU."""
 
+MARKS = ("step_joint", "implicit_beta")
+"""What the config of a model that scores steps says of it; a model trained from it is another thing."""
+
 NARROW = 256
 """Hidden width below which a CPU computes with one thread: waking the others costs more than they bring."""
 ALL_THREADS = torch.get_num_threads()
@@ -140,7 +143,10 @@ def _frozen(network: Network) -> Network:
 
 
 def _trainable(network: Network, scalar: bool, seed: int) -> Network:
-    compute = network.compute
+    compute, config = network.compute, network.core.config
+    for mark in MARKS:
+        if hasattr(config, mark):
+            delattr(config, mark)
     if compute.lora_rank:
         from peft import LoraConfig, get_peft_model
 

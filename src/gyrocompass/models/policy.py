@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -19,6 +19,22 @@ from .batching import Padded
 from .chat import Row
 from .decode import Response, end_ids, sample
 from .network import Network
+
+
+class Begun(NamedTuple):
+    """A response that is begun: the first characters of an example's."""
+
+    example: Example
+    characters: int
+
+    @property
+    def text(self) -> str:
+        return (self.example.response or "")[: self.characters]
+
+    def goes_on(self, text: str) -> bool:
+        """Whether another response begins so, or is this and no more."""
+        begun = self.text.lstrip()
+        return text.startswith(begun) or text == begun.rstrip()
 
 
 @dataclass
@@ -44,18 +60,26 @@ class LocalPolicy:
             told[i] = chat.decode(self.network.tokenizer, response.ids), response.ids[-1] in ends
         return told
 
-    def continued(self, begun: Sequence[Example], n: int = 1, *, seed: int = 0) -> list[list[str]]:
-        """n responses to each prompt that begin as its response does, whole. Raises InputError if one is too long."""
-        encoded = chat.encode(self.network.tokenizer, begun, self.network.max_tokens)
-        if len(encoded.rows) < len(begun):
-            raise InputError(encoded.notes[-1])
-        ids = [row.ids[:-1] for row in encoded.rows]
-        check_room(ids, self.network, self.sampling)
-        drawn = sample(self.network, ids, n, self.sampling, seed)
-        return [
-            [chat.decode(self.network.tokenizer, [*row.ids[row.n_prompt : -1], *r.ids]) for r in responses]
-            for row, responses in zip(encoded.rows, drawn, strict=True)
-        ]
+    def continued(self, begun: Sequence[Begun], n: int = 1, *, seed: int = 0) -> list[list[str]]:
+        """Of n draws to each prompt, whole, those that go on from where its response is begun, or stop there.
+
+        They go on from the response's own tokens. Where one stands on both sides of the border, such as a word with the
+        blank before it, it is drawn anew; then `= 5` may go on as `= 57`, which doesn't count. What was said before is
+        part of max_new_tokens; at least one is drawn. There are none where the context has no room for them.
+        """
+        tokenizer, context = self.network.tokenizer, self.network.max_tokens
+        encoded = chat.encode(tokenizer, [one.example for one in begun], context)
+        starts = {i: _start(tokenizer, row, begun[i]) for row, i in zip(encoded.rows, encoded.kept, strict=True)}
+        limits = {i: max(1, self.sampling.max_new_tokens - start.n_response) for i, start in starts.items()}
+        kept = [i for i, start in starts.items() if len(start) + limits[i] + 1 <= context]
+        ids = [starts[i].ids for i in kept]
+        drawn = sample(self.network, ids, n, self.sampling, seed, [limits[i] for i in kept])
+        found: list[list[str]] = [[] for _ in begun]
+        for i, responses in zip(kept, drawn, strict=True):
+            said = starts[i].ids[starts[i].n_prompt :]
+            texts = [chat.decode(tokenizer, [*said, *response.ids]) for response in responses]
+            found[i] = [text for text in texts if begun[i].goes_on(text)]
+        return found
 
     def logprobs(self, examples: Sequence[Example]) -> Floats:
         """Summed response log-probabilities, nats, (len(examples),). Raises InputError if one is too long."""
@@ -91,6 +115,12 @@ class Drawn(NamedTuple):
     rows: list[Row]
     ended: Bool[Tensor, "B"]
     logprobs: Float[Tensor, "B t"]
+
+
+def _start(tokenizer: Any, row: Row, begun: Begun) -> Row:
+    """The row of a response up to where it is begun."""
+    n = chat.tokens_within(tokenizer, row.ids[row.n_prompt : -1], len(begun.text.lstrip()))
+    return Row(row.ids[: row.n_prompt + n], row.n_prompt)
 
 
 def rollout(network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, seed: int) -> Drawn:

@@ -22,8 +22,6 @@ from .chat import Row
 from .network import Network
 from .policy import padded_batches, sampled_logprobs
 
-HALF = "\ufffd"
-"""What a character is decoded to while its last bytes are still to come."""
 Cut = Callable[[str], tuple[str, ...]]
 """From a response to its steps, which stand in it in this order."""
 
@@ -70,14 +68,10 @@ def char_ends(text: str, steps: Sequence[str]) -> list[int]:
 def token_ends(tokenizer: Any, ids: Sequence[int], steps: Sequence[str]) -> list[int]:
     """After how many tokens of a response each step is whole. Raises InputError as `char_ends`."""
 
-    def said(n: int) -> str:
-        text: str = tokenizer.decode(ids[:n], skip_special_tokens=True)
-        return text.lstrip()
-
     def complete(n: int) -> int:
-        return len(said(n).rstrip(HALF))
+        return len(chat.said(tokenizer, ids[:n]).rstrip(chat.HALF))
 
-    ends = char_ends(said(len(ids)), steps)
+    ends = char_ends(chat.said(tokenizer, ids), steps)
     return [1 + bisect_left(range(1, len(ids)), end, key=complete) for end in ends]
 
 
@@ -122,8 +116,9 @@ class EncodedSteps(NamedTuple):
 def encode_steps(network: Network, chains: Sequence[Steps], joint: str, until_error: bool = True) -> EncodedSteps:
     """Chains to learn from, their steps joined by `joint`. What can't be used whole is left out and counted.
 
-    With `until_error` the steps after the first one below 1/2 don't count. Source: Lightman et al. 2023,
-    arXiv:2305.20050, sec. 2.4.
+    With `until_error` the steps after the first one below 1/2 don't count (Lightman et al. 2023, arXiv:2305.20050, sec.
+    2.4), but where labels come from rollouts, `Steps.meta` tells how many, and all count (Wang et al. 2023,
+    arXiv:2312.08935, eq. 2): a step below 1/2 is one that seldom leads to the answer, not a wrong one.
     """
     examples = [Example(chain.prompt, joint.join(step.strip() for step in chain.steps)) for chain in chains]
     encoded = chat.encode(network.tokenizer, examples, network.max_tokens)
@@ -131,7 +126,8 @@ def encode_steps(network: Network, chains: Sequence[Steps], joint: str, until_er
     for row, i in zip(encoded.rows, encoded.kept, strict=True):
         ends = token_ends(network.tokenizer, row.ids[row.n_prompt :], chains[i].steps)
         labels = chains[i].labels
-        wrong = next((n for n, label in enumerate(labels, 1) if label < 0.5), len(labels)) if until_error else None
+        cut = until_error and "rollouts" not in chains[i].meta
+        wrong = next((n for n, label in enumerate(labels, 1) if label < 0.5), len(labels)) if cut else None
         rows.append(StepRow(row, tuple(row.n_prompt + n - 1 for n in ends[:wrong]), labels[:wrong]))
     return EncodedSteps(rows, encoded.kept, encoded.notes)
 

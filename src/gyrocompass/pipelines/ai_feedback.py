@@ -27,7 +27,7 @@ from ..protocols import Floats, Pair, Policy, Scorer
 from ..records import Example, Measurement, Message, Preference, Prompt
 from ..run import Run
 from .stages import frozen, tell
-from .subjects import Subject, subjects
+from .subjects import Subject, subject
 from .suites import opened
 from .task import Label
 
@@ -61,10 +61,8 @@ def judge_policy(
 
     Raises InputError if the name is that of several.
     """
-    found = [Subject(name, own[name])] if name in own else subjects([name])
-    if len(found) > 1:
-        raise InputError(f"cai.judge = {name}: a run of {len(found)} models; name one of them, as RUN:STAGE")
-    return opened(found[0], sampling, frozen(compute), access, run)
+    found = Subject(name, own[name]) if name in own else subject(name, "cai.judge = ")
+    return opened(found, sampling, frozen(compute), access, run)
 
 
 @dataclass(frozen=True)

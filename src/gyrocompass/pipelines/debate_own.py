@@ -36,7 +36,7 @@ from ..run import Run
 from . import debate_findings as findings
 from . import stages
 from .debate_selfplay import CHECKED, LEARNT, START, meet, met_in, trained
-from .subjects import subjects
+from .subjects import subject
 from .suites import opened
 from .task import base_of
 
@@ -120,10 +120,7 @@ def _cast(recipe: Recipe, run: Run, access: Access, wording: Wording) -> Cast:
 
 
 def _policy(recipe: Recipe, run: Run, name: str, access: Access) -> Policy:
-    found = subjects([name])
-    if len(found) > 1:
-        raise InputError(f"{name}: a run of {len(found)} models; name one of them, as RUN:STAGE")
-    return opened(found[0], recipe.sampling, stages.frozen(recipe.compute), access, run)
+    return opened(subject(name), recipe.sampling, stages.frozen(recipe.compute), access, run)
 
 
 def _played(

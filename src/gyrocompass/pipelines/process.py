@@ -92,8 +92,8 @@ def _labels(recipe: Recipe, run: Run, start: Path) -> dict[str, list[Steps]]:
     """The same responses, labelled in four ways; outcomes label a response as one step."""
     settings, common = recipe.process, (recipe.sampling, frozen(recipe.compute))
     asked = town.chain_questions(settings.questions, seed_of(recipe.seed, "labelled"))
-    drawn = stages_of.sampled_chains(run, start, asked, settings.chains, *common)
-    soft = stages_of.rollout_steps(run, start, drawn, CUTTING, town.answers_right, settings.rollouts, *common)
+    drawn = stages_of.sampled_chains(run, str(start), asked, settings.chains, *common)
+    soft = stages_of.rollout_steps(run, str(start), drawn, CUTTING, town.answers_right, settings.rollouts, *common)
     return {
         "orm": labelled(OUTCOME, drawn),
         "prm": labelled(CHECKER, drawn),

@@ -5,55 +5,113 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import data
-from ..config import Compute, OwnChoice, OwnLabels, OwnLearning, Reward, Sampling
-from ..errors import InputError
-from ..feedback.steps import LINES, Answers, Cutting, hardened, outcome_alone, read_sheet, write_sheet
+from ..config import Access, Compute, OwnChoice, OwnLabels, OwnLearning, Reward, Sampling
+from ..errors import InputError, Unsupported
+from ..feedback.steps import (
+    LINES,
+    Answers,
+    Checker,
+    Cutting,
+    hardened,
+    labelled,
+    outcome_alone,
+    read_sheet,
+    write_sheet,
+)
 from ..files import read_jsonl, write_json, write_jsonl
 from ..maths import stats
 from ..maths.stats import Estimate
 from ..maths.steps import aggregate, earliest_error, error_f1, majority_of_n
 from ..models.batching import seed_of
+from ..models.endpoint import is_endpoint
 from ..models.loading import load
-from ..models.steps import Cut, Graded, ImplicitProcessRewardModel, ProcessRewardModel, encode_steps
+from ..models.steps import Cut, Graded, ImplicitProcessRewardModel, ProcessRewardModel, StepScorer, encode_steps
 from ..protocols import Floats
-from ..records import Example, Measurement
+from ..records import SHORTENED, Example, Measurement, Steps
 from ..run import Run
 from . import process_stages as stages_of
-from .stages import frozen, tell
+from .stages import frozen, function_of, tell
+from .subjects import subject
 from .task import base_of, recorded
 
+CONTINUED = ("soft", "hard")
+"""Labels that come from continuations, and need reference answers."""
 
-def label(run: Run, model: str, source: str, config: OwnLabels, sampling: Sampling, compute: Compute) -> str:
-    """The model's responses to the questions, labelled by continuations, or on a sheet for people. Says what came."""
+
+class Labelling(NamedTuple):
+    """Who labels steps where neither continuations nor people do: `module:function`, or an implicit PRM."""
+
+    checker: str | None = None
+    prm: str | None = None
+    reference: str | None = None
+
+    def scorer(self, labels: str, cutting: Cut, compute: Compute) -> StepScorer | None:
+        """What labels the steps, None for other kinds of labels. Raises InputError if it isn't named."""
+        if labels == "checker":
+            if not self.checker:
+                raise InputError("process label: a checker is a function; name it with --checker module:function")
+            return Checker(cutting, function_of(self.checker, "--checker"))
+        if labels == "implicit":
+            if not (self.prm and self.reference):
+                raise InputError("process label: an implicit process reward model needs --prm and --reference")
+            return step_scorer(self.prm, self.reference, cutting, "min", compute)
+        return None
+
+
+def label(
+    run: Run, model: str, source: str, config: OwnLabels, labelling: Labelling, sampling: Sampling, compute: Compute,
+    access: Access,
+) -> str:  # fmt: skip
+    """The model's responses to the questions, with labels of their steps, or on a sheet for people. Says what came.
+
+    Raises Unsupported for an endpoint whose responses are to be continued.
+    """
     questions = recorded(source, run, *data.read_examples(source))
-    cutting, answers = Cutting(config.cut), Answers(config.answer)
-    if config.labels != "people":
-        answers([replace(one, response="") for one in questions])
-    policy = Path(base_of(model))
+    cutting, answers, asked = Cutting(config.cut), Answers(config.answer), subject(model)
+    if config.labels in CONTINUED:
+        if asked.endpoint:
+            raise Unsupported(
+                f"{model}: an endpoint doesn't go on with a response that is begun, as {config.labels} labels need; "
+                "name a local model, or another kind with --labels"
+            )
+        check_answers(questions, answers)
+    scorer = labelling.scorer(config.labels, cutting, compute)
     common = sampling, frozen(compute)
-    asked = [replace(one, response=None) for one in questions]
-    drawn = stages_of.sampled_chains(run, policy, asked, config.chains, *common)
+    bare = [replace(one, response=None) for one in questions]
+    drawn = stages_of.sampled_chains(run, asked.source, bare, config.chains, *common, access)
     if config.labels == "people":
-        sheet = run.stage_folder("chains") / "sheet.jsonl"
-        n = len(read_jsonl(sheet)) if sheet.exists() else write_sheet(drawn, cutting, sheet)
-        return (
-            f"{n:,} responses wait for labels in {sheet}, or on the page beside it; `gyro process read {sheet}` reads "
-            "what is filled in."
-        )
-    soft = stages_of.rollout_steps(run, policy, drawn, cutting, answers, config.rollouts, *common)
-    chains = soft if config.labels == "soft" else list(map(hardened, soft))
+        return _on_a_sheet(run, drawn, cutting)
+    if scorer:
+        chains = labelled(scorer, drawn)
+    else:
+        soft = stages_of.rollout_steps(run, asked.source, drawn, cutting, answers, config.rollouts, *common)
+        chains = soft if config.labels == "soft" else list(map(hardened, soft))
     file = run.folder / "steps.jsonl"
     data.write(chains, file)
-    right = sum(chain.labels[-1] > 0 for chain in chains)
+    right = sum(chain.labels[-1] >= 0.5 for chain in chains)
     return (
-        f"{len(chains):,} of {len(drawn):,} responses have steps, {right:,} a right answer; their {config.labels} "
-        f"labels are in {file}."
+        f"{len(chains):,} of {len(drawn):,} responses are labelled, the last step of {right:,} as right; their "
+        f"{config.labels} labels are in {file}."
     )
+
+
+def _on_a_sheet(run: Run, drawn: Sequence[Example], cutting: Cut) -> str:
+    sheet = run.stage_folder("chains") / "sheet.jsonl"
+    n = len(read_jsonl(sheet)) if sheet.exists() else write_sheet(drawn, cutting, sheet)
+    return (
+        f"{n:,} responses wait for labels in {sheet}, or on the page beside it; `gyro process read {sheet}` reads "
+        "what is filled in."
+    )
+
+
+def check_answers(questions: Sequence[Example], answers: Answers) -> None:
+    """Raises InputError for a question without a reference answer, before anything is sampled."""
+    answers([replace(one, response="") for one in questions])
 
 
 def read(sheet: Path, out: Path) -> str:
@@ -69,13 +127,26 @@ def read(sheet: Path, out: Path) -> str:
 
 def learn(run: Run, model: str, source: str, config: OwnLearning, reward: Reward, compute: Compute) -> str:
     """A process reward model from labelled chains of any known shape; an implicit one from their outcomes alone."""
+    if is_endpoint(model):
+        raise InputError(f"{model}: an endpoint can't be trained; name a folder or hub name with --model")
     chains = recorded(source, run, *data.read_steps(source))
     if config.implicit:
-        chains = [outcome_alone(chain, config.joint) for chain in chains]
+        chains = _outcomes(run, chains, config.joint)
         config = config.model_copy(update={"readout": "likelihood"})
     folder = stages_of.step_model(run, base_of(model), chains, config.joint, config, reward, compute)
     how = f" Score with it and --reference {model}." if config.readout == "likelihood" else ""
     return f"The {'implicit ' if config.implicit else ''}process reward model is in {folder}.{how}"
+
+
+def _outcomes(run: Run, chains: Sequence[Steps], joint: str) -> list[Steps]:
+    """Chains with their outcomes alone; shortened ones don't tell theirs, and are left out."""
+    ended = [chain for chain in chains if SHORTENED not in chain.meta]
+    if left := len(chains) - len(ended):
+        run.warn(
+            f"{left:,} of {len(chains):,} chains are shortened, so that their last label is no outcome, and "
+            "were left out"
+        )
+    return [outcome_alone(chain, joint) for chain in ended]
 
 
 def step_scorer(
@@ -83,8 +154,11 @@ def step_scorer(
 ) -> ProcessRewardModel | ImplicitProcessRewardModel:
     """A process reward model from a folder; with a reference, the implicit one.
 
-    Raises InputError for a reference beside a model that isn't implicit, or none beside one that is.
+    Raises InputError for a reference beside a model that isn't implicit, or none beside one that is, and Unsupported
+    for endpoints.
     """
+    for name in filter(is_endpoint, (model, reference or "")):
+        raise Unsupported(f"{name}: an endpoint doesn't tell a number for each step; name a folder or hub name")
     if reference is None:
         network = load(model, frozen(compute), scalar=True)
         if hasattr(network.core.config, "implicit_beta"):
@@ -99,13 +173,15 @@ def step_scorer(
 
 def choose(
     run: Run, model: str, source: str, prm: str, reference: str | None, config: OwnChoice, sampling: Sampling,
-    compute: Compute,
+    compute: Compute, access: Access,
 ) -> str:  # fmt: skip
     """Accuracy of the best of n by the process reward model's aggregate, and by majority, n = 1, 2, 4, ..."""
     questions = [replace(one, response=None) for one in recorded(source, run, *data.read_examples(source))]
     cutting, answers = Cutting(config.cut), Answers(config.answer)
+    check_answers(questions, answers)
     scorer = step_scorer(prm, reference, cutting, config.aggregate, compute)
-    drawn = stages_of.sampled_chains(run, Path(base_of(model)), questions, config.best_of, sampling, frozen(compute))
+    source_of = subject(model).source
+    drawn = stages_of.sampled_chains(run, source_of, questions, config.best_of, sampling, frozen(compute), access)
     graded = scorer.step_scores(drawn)
     file = run.stage_folder("chains") / "scores.jsonl"
     write_jsonl(file, [_row(one, scored) for one, scored in zip(drawn, graded, strict=True)])

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import data
-from ..config import Compute, Reward, Sampling, StepLearning
+from ..config import Access, Compute, Reward, Sampling, StepLearning
 from ..feedback.steps import Cutting, Right, rollout_labels
 from ..learn.loop import train
 from ..learn.process import ImplicitRewardModelling, ProcessRewardModelling
@@ -18,28 +18,33 @@ from ..models.steps import encode_steps
 from ..records import Example, Record, Steps
 from ..run import Run
 from .stages import load_policy, save, tell
+from .subjects import subject
+from .suites import opened
 
 BLOCK = 128
 """Questions whose responses are sampled, or continued, between two writes: what a kill may cost."""
 
 
 def sampled_chains(
-    run: Run, policy: Path, questions: Sequence[Example], n: int, sampling: Sampling, compute: Compute, *,
-    name: str = "chains",
+    run: Run, source: str, questions: Sequence[Example], n: int, sampling: Sampling, compute: Compute,
+    access: Access | None = None, *, name: str = "chains",
 ) -> list[Example]:  # fmt: skip
-    """n responses to each question, as examples. Questions that leave no room for a response are left out."""
+    """n responses of a local model, or an endpoint, to each question, as examples. Questions that leave a local model
+    no room for a response are left out."""
     file = run.stage_folder(name) / "chains.jsonl"
     if not run.stage_done(name):
         with run.stage(name) as folder:
-            local = LocalPolicy(load(str(policy), compute), sampling)
-            kept, notes = with_room(local.network, [one.prompt for one in questions], sampling)
-            tell(run, notes)
-            asked = [questions[i] for i in kept]
+            policy = opened(subject(source), sampling, compute, access or Access(), run)
+            asked = list(questions)
+            if isinstance(policy, LocalPolicy):
+                kept, notes = with_room(policy.network, [one.prompt for one in questions], sampling)
+                tell(run, notes)
+                asked = [questions[i] for i in kept]
             with run.progress(name, len(asked)) as tick:
                 for start in range(0, len(asked), BLOCK):
                     block, part = asked[start : start + BLOCK], folder / "blocks" / f"{start:06d}.jsonl"
                     if not part.exists():
-                        drawn = local.sample([q.prompt for q in block], n, seed=seed_of(run.seed, name, start))
+                        drawn = policy.sample([q.prompt for q in block], n, seed=seed_of(run.seed, name, start))
                         both = zip(block, drawn, strict=True)
                         data.write([replace(q, response=text) for q, texts in both for text in texts], part)
                     tick(start + len(block))
@@ -48,21 +53,28 @@ def sampled_chains(
 
 
 def rollout_steps(
-    run: Run, policy: Path, chains: Sequence[Example], cutting: Cutting, right: Right, n: int, sampling: Sampling,
+    run: Run, source: str, chains: Sequence[Example], cutting: Cutting, right: Right, n: int, sampling: Sampling,
     compute: Compute, *, name: str = "rollouts",
 ) -> list[Steps]:  # fmt: skip
-    """Soft Monte-Carlo labels of the chains' steps by n continuations from each; blocks on disk are kept."""
+    """Soft Monte-Carlo labels of the chains' steps by n continuations from each; blocks on disk are kept. Chains that
+    can't be continued from some step are left out and counted."""
     file = run.stage_folder(name) / "steps.jsonl"
     if not run.stage_done(name):
         with run.stage(name) as folder, run.progress(name, len(chains)) as tick:
-            local = LocalPolicy(load(str(policy), compute), sampling)
+            local = LocalPolicy(load(source, compute), sampling)
             for start in range(0, len(chains), 4 * BLOCK):
                 block, part = chains[start : start + 4 * BLOCK], folder / "blocks" / f"{start:06d}.jsonl"
                 if not part.exists():
                     seed = seed_of(run.seed, name, start)
                     data.write(rollout_labels(local, block, cutting, right, n, seed), part)
                 tick(start + len(block))
-            data.write(_blocks(folder), file)
+            labelled = _blocks(folder)
+            if left := sum(bool(cutting(chain.response or "")) for chain in chains) - len(labelled):
+                run.warn(
+                    f"{left:,} of {len(chains):,} responses were left out: after some step there was no room to go on, "
+                    f"or all of {n:,} continuations changed it"
+                )
+            data.write(labelled, file)
     return data.read_steps(file)[0]
 
 
@@ -90,6 +102,7 @@ def step_model(
                 if learning.readout == "head"
                 else ImplicitRewardModelling(network, reference, rows, config, learning.beta, run.seed)
             )
+            network.core.config.step_joint = joint
             train(method, config, run, name)
             save(run, network, model, name, base, config)
     return model

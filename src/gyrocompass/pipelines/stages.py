@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from .. import data
-from ..config import PPO, SFT, Compute, Config, Reward, Sampling
+from ..config import PPO, SFT, Compute, Config, Reward, Sampling, StepPayment
 from ..errors import InputError
+from ..feedback.steps import Cutting
 from ..files import read_json, read_jsonl, write_jsonl, write_text
 from ..learn.loop import Look, train
 from ..learn.ppo import PolicyOptimisation, check
+from ..learn.process import StepReward
 from ..learn.reward import RewardModelling, accuracy, split_by_prompt
 from ..learn.sft import Finetuning
 from ..maths.stats import Estimate
@@ -25,7 +27,7 @@ from ..models.pairs import encode_pairs
 from ..models.policy import LocalPolicy, with_room
 from ..models.rollouts import ServerRollouts
 from ..models.scorer import RewardModel
-from ..models.steps import StepPay
+from ..models.steps import ProcessRewardModel, StepPay, StepScorer
 from ..protocols import Pair, Scorer
 from ..records import Example, Measurement, Preference, Prompt
 from ..run import Run
@@ -213,21 +215,48 @@ def frozen(compute: Compute) -> Compute:
     return compute.model_copy(update={"lora_rank": 0})
 
 
-def scorer_of(name: str, compute: Compute) -> Scorer:
-    """A reward model from a folder or hub name, or a function from `module:function`.
+def scorer_of(name: str, compute: Compute, steps: StepPayment) -> Scorer:
+    """A reward model, or process reward model, from a folder or hub name, or a function from `module:function`.
 
-    Raises InputError if there is no such function.
+    Raises InputError if there is no such function, or the model is an implicit process reward model.
     """
-    module, colon, function = name.partition(":")
-    if not colon:
-        return RewardModel(load(name, frozen(compute), scalar=True), name)
+    if ":" not in name:
+        return as_scorer(load(name, frozen(compute), scalar=True), name, steps)
+    found: Scorer = function_of(name, "--scorer", "a folder, a hub name or module:function")
+    return found
+
+
+def as_scorer(network: Network, name: str, steps: StepPayment) -> Scorer:
+    """The network behind the Scorer protocol, as what its config says it is."""
+    config = network.core.config
+    if hasattr(config, "implicit_beta"):
+        raise InputError(f"{name}: an implicit process reward model, which labels steps; train one on its labels")
+    if hasattr(config, "step_joint"):
+        return ProcessRewardModel(network, Cutting(steps.cut), steps.aggregate)
+    return RewardModel(network, name)
+
+
+def paid(scorer: Scorer, steps: StepPayment) -> Scorer | StepPay:
+    """What ppo is to pay: steps where the scorer scores them, else responses.
+
+    Raises InputError for myopia about whole responses.
+    """
+    if isinstance(scorer, StepScorer):
+        return StepReward(scorer, steps.aggregate, steps.myopic)
+    if steps.myopic:
+        raise InputError("ppo: --myopic pays steps, and this scorer whole responses; give one process reward model")
+    return scorer
+
+
+def function_of(name: str, flag: str, wanted: str = "module:function") -> Any:
+    """The function `module:function`, from the working directory too. Raises InputError if there is none."""
+    module, _, function = name.partition(":")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        found: Scorer = getattr(importlib.import_module(module), function)
+        return getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise InputError(f"--scorer {name}: {error}; give a folder, a hub name or module:function") from None
-    return found
+        raise InputError(f"{flag} {name}: {error}; give {wanted}") from None
 
 
 def measured(run: Run, model: str, metric: str) -> str:

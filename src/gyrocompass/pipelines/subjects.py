@@ -53,6 +53,14 @@ def subjects(names: Sequence[str]) -> list[Subject]:
     return found
 
 
+def subject(name: str, asked_as: str = "") -> Subject:
+    """The one model that a name stands for. Raises InputError, saying what it was asked as, if that is several."""
+    found = subjects([name])
+    if len(found) > 1:
+        raise InputError(f"{asked_as}{name}: a run of {len(found)} models; name one of them, as RUN:STAGE")
+    return found[0]
+
+
 def _subjects(name: str) -> list[Subject]:
     if is_endpoint(name):
         model = name.rpartition("#")[2]

@@ -19,7 +19,7 @@ from ..feedback.grader import COMPLIES, REFUSAL, ModelGrader
 from ..feedback.judge import ModelJudge
 from ..protocols import Policy
 from ..run import Run
-from .subjects import Subject, subjects
+from .subjects import Subject, subject
 
 TOWNS = {suite.name: suite for suite in (TOWN, CRITICISM)}
 TOWN_NEW_TOKENS = 32
@@ -70,17 +70,14 @@ def open_suite(asked: Asked, compute: Compute, access: Access, run: Run) -> Suit
 
 def _judge(name: str, compute: Compute, access: Access, run: Run) -> Policy:
     """The model that judges. Raises InputError if the name is that of several."""
-    found = subjects([name])
-    if len(found) > 1:
-        raise InputError(f"--judge {name}: a run of {len(found)} models; name one of them, as RUN:STAGE")
-    return opened(found[0], JUDGING, compute, access, run)
+    return opened(subject(name, "--judge "), JUDGING, compute, access, run)
 
 
-def opened(subject: Subject, sampling: Sampling, compute: Compute, access: Access, run: Run) -> Policy:
+def opened(named: Subject, sampling: Sampling, compute: Compute, access: Access, run: Run) -> Policy:
     """The policy behind a name, an endpoint's responses kept in the run folder."""
-    if subject.endpoint:
-        return subject.remote(sampling, access, run.folder / "responses.sqlite")
-    return subject.local(compute, sampling)
+    if named.endpoint:
+        return named.remote(sampling, access, run.folder / "responses.sqlite")
+    return named.local(compute, sampling)
 
 
 def _graders(judge: Policy | None) -> partial[ModelGrader] | None:

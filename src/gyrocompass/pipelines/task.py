@@ -130,5 +130,5 @@ def recorded(source: str, run: Run, records: list[T], report: data.Report) -> li
     found = data.sha256(source)
     if run.state["data"].setdefault(source, found) != found:
         raise InputError(f"{source}: changed since this run began; restore it, or start another run with --out")
-    run.warn(str(report)) if report.dropped else run.say(str(report))
+    run.warn(str(report)) if report.dropped or report.shortened else run.say(str(report))
     return records

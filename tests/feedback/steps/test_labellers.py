@@ -40,11 +40,36 @@ def test_a_cut_that_can_t_be_used_is_refused(at, told):
 
 @pytest.mark.parametrize(
     ("text", "answer"),
-    [("2 + 7 #### 1,009", "1009"), ("The answer is $9.", "9"), (r"so \boxed{x + 1}", "x+1"), ("nothing", None),
-     ("answer: 3\nanswer: 4", "4")],
+    [("2 + 7 = 9\n#### 1,009", "1009"), ("The answer is $9.", "9"), (r"so \boxed{x + 1}", "x+1"), ("nothing", None),
+     ("answer: 3\nanswer: 4", "4"), (r"it is \boxed{\frac{14}{3}} in all.", r"\frac{14}{3}"),
+     (r"$\boxed{\dfrac{1}{2}}$, not \boxed{", r"\frac{1}{2}"), (r"\boxed{1} then \boxed{} and \boxed{2}.", "2"),
+     (r"\boxed{\{1, 2\}} The answer is: 3", r"\{1,2\}"), (r"\boxed{1,\!234\text{ cm}}", "1234 cm"),
+     (r"The final answer is: $\boxed{18}$", "18"), ("The final answer is: 18", "18"),
+     ("Answer: 18\nI am confident in my answer.", "18"), ("The answer is 18. This answers the question.", "18"),
+     ("**Answer:** 18", "18"), ("ANSWER:\n18", "18"),
+     ("Final Answer: The final answer is 3.5. I hope it is right.", "3.5"),
+     ('The answer is ".5".', ".5"),
+     ("answer (3, 4)", "(3,4)"), ("I looked for an answer.", None), ("answer: \n \n", None),
+     ("The answer is New York.", "new york"), ("The answer is 1,234,567 or (1,234)", "1234567 or(1,234)")],
 )  # fmt: skip
 def test_final_answers(text, answer):
     assert final_answer(text) == answer
+
+
+@pytest.mark.parametrize(
+    ("response", "reference", "right"),
+    [(r"\boxed{\frac{14}{3}}", r"\boxed{\frac{14}{5}}", False), (r"\boxed{\frac{14}{3}}", r"\frac{14}{3}", True),
+     ("answer (3, 4)", "(34)", False), ("answer: (3, 4)", "(3,4)", True), ("answer: 3 4", "34", False),
+     ("so 72.\n#### 72", "48/2 = 24, 48 + 24 = 72\n#### 72", True), ("The answer is 1234.", "#### 1,234", True),
+     ("The answer is 2*3.", "23", False), (r"So $x = 5$: $\boxed{5}$.", r"Thus $x=\boxed{5}$, as wanted.", True)],
+)  # fmt: skip
+def test_answers_of_gsm8k_and_of_math(response, reference, right):
+    assert Answers()([Example(QUESTION.prompt, response, meta={"answer": reference})]) == [right]
+
+
+def test_a_pattern_of_one_s_own_is_all_that_counts():
+    assert final_answer("it is 3.\nit is 4.\nit is  ", r"it is ([^\n]*)") == "4"
+    assert final_answer(r"it is 3, or \boxed{5}", r"it is (\d)") == "3"
 
 
 def test_answers_are_held_against_the_reference_bare_or_worked():
@@ -77,9 +102,9 @@ class Scripted:
         self.asked = []
 
     def continued(self, begun, n=1, *, seed=0):
-        self.asked += [one.response for one in begun]
+        self.asked += [one.text for one in begun]
         return [
-            [f"{one.response}\nanswer: {9 if one.response.startswith('2 + 3 = 5') and i % 4 else 8}" for i in range(n)]
+            [f"{one.text}answer: {9 if one.text.startswith('2 + 3 = 5') and i % 4 else 8}" for i in range(n)]
             for one in begun
         ]
 
@@ -89,8 +114,19 @@ def test_a_step_is_as_good_as_the_answers_it_leads_to():
     chains = [said("2 + 3 = 5", "answer: 9"), said("2 + 3 = 6", "answer: 9"), said("2 + 3 = 5", "answer: 8"), said("")]
     labels = rollout_labels(policy, chains, LINES, Answers(), 4)
     assert [chain.labels for chain in labels] == [(0.75, 1.0), (0.0, 1.0), (0.75, 0.0)]
-    assert policy.asked == ["2 + 3 = 5", "2 + 3 = 6"], "equal beginnings are continued once"
+    assert policy.asked == ["2 + 3 = 5\n", "2 + 3 = 6\n"], "where the next step begins; equal ones once"
     assert [hardened(chain).labels for chain in labels] == [(1.0, 1.0), (0.0, 1.0), (1.0, 0.0)]
+    assert labels[0].meta["rollouts"] == 4
+
+
+def test_shares_are_of_what_went_on_and_chains_that_can_t_be_continued_are_left_out():
+    class Partly(Scripted):
+        def continued(self, begun, n=1, *, seed=0):
+            return [texts[:3] if "= 5" in texts[0] else [] for texts in super().continued(begun, n)]
+
+    chains = [said("2 + 3 = 5", "answer: 9"), said("2 + 3 = 6", "answer: 9"), said("answer: 9")]
+    labels = rollout_labels(Partly(), chains, LINES, Answers(), 4)
+    assert [chain.labels for chain in labels] == [(pytest.approx(2 / 3), 1.0), (1.0,)]
 
 
 def test_a_policy_that_can_t_go_on_is_refused():

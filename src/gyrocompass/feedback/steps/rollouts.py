@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from ...errors import Unsupported
+from ...models.policy import Begun
 from ...models.steps import Cut, char_ends
 from ...records import Example, Prompt, Steps
 
@@ -23,52 +24,59 @@ Right = Callable[[Sequence[Example]], Sequence[bool]]
 class Continues(Protocol):
     """A policy that can go on with a response that is begun; a local model is one."""
 
-    def continued(self, begun: Sequence[Example], n: int = 1, *, seed: int = 0) -> list[list[str]]:
-        """n whole responses to each prompt that begin as its response does."""
+    def continued(self, begun: Sequence[Begun], n: int = 1, *, seed: int = 0) -> list[list[str]]:
+        """Whole responses to each prompt, of n draws those that go on from where its response is begun."""
         ...
 
 
 def rollout_labels(
     policy: object, chains: Sequence[Example], cut: Cut, right: Right, n: int, seed: int = 0
 ) -> list[Steps]:
-    """Soft labels: the share of n continuations from after each step whose answer is right; the last step's is the
-    response's own. Equal beginnings are continued once. Responses without any step are left out.
+    """Soft labels: of n continuations from where the next step begins, the share whose answer is right; the last step's
+    is the response's own. Equal beginnings are continued once. Left out are responses without any step, and those that
+    the policy can't go on with after some step.
 
     Raises Unsupported if the policy can't continue a response.
     """
     if not isinstance(policy, Continues):
         raise Unsupported("this policy can't go on with a response that is begun; label steps with a local model")
-    cuts = [(chain, cut(chain.response or "")) for chain in chains]
-    kept = [(chain, steps, char_ends(chain.response or "", steps)) for chain, steps in cuts if steps]
-    begun: dict[tuple[Prompt, str], Example] = {}
-    for chain, _, ends in kept:
-        for end in ends[:-1]:
-            text = (chain.response or "")[:end]
-            begun.setdefault((chain.prompt, text), replace(chain, response=text))
-    promise = _promise(policy, begun, right, n, seed)
-    outcomes = right([chain for chain, _, _ in kept])
+    kept = [(chain, steps) for chain in chains if (steps := cut(chain.response or ""))]
+    begun = [_beginnings(chain, steps) for chain, steps in kept]
+    promise = _promise(policy, {_key(one): one for several in begun for one in several}, right, n, seed)
+    outcomes = right([chain for chain, _ in kept])
     return [
         Steps(
             chain.prompt,
             steps,
-            (*(promise[chain.prompt, (chain.response or "")[:end]] for end in ends[:-1]), float(outcome)),
+            (*(promise[_key(one)] for one in several), float(outcome)),
             {**chain.meta, "rollouts": n},
         )
-        for (chain, steps, ends), outcome in zip(kept, outcomes, strict=True)
+        for (chain, steps), several, outcome in zip(kept, begun, outcomes, strict=True)
+        if all(_key(one) in promise for one in several)
     ]
 
 
-def _promise(
-    policy: Continues, begun: dict[tuple[Prompt, str], Example], right: Right, n: int, seed: int
-) -> dict[tuple[Prompt, str], float]:
-    """The share of each beginning's continuations that come to the right answer."""
+Key = tuple[Prompt, str]
+
+
+def _key(begun: Begun) -> Key:
+    return begun.example.prompt, begun.text
+
+
+def _beginnings(chain: Example, steps: tuple[str, ...]) -> list[Begun]:
+    """The response up to where each step but the first begins, so that what stands between two steps is said."""
+    ends = char_ends(chain.response or "", steps)
+    return [Begun(chain, end - len(step.strip())) for end, step in zip(ends[1:], steps[1:], strict=True)]
+
+
+def _promise(policy: Continues, begun: dict[Key, Begun], right: Right, n: int, seed: int) -> dict[Key, float]:
+    """The share of each beginning's continuations that come to the right answer, where there are any."""
     if not begun:
         return {}
-    beginnings = list(begun.values())
-    drawn = policy.continued(beginnings, n, seed=seed)
-    ended = [replace(one, response=text) for one, texts in zip(beginnings, drawn, strict=True) for text in texts]
-    shares = np.array(right(ended), dtype=np.float64).reshape(len(beginnings), n).mean(1)
-    return dict(zip(begun, shares.tolist(), strict=True))
+    drawn = dict(zip(begun, policy.continued(list(begun.values()), n, seed=seed), strict=True))
+    ended = [replace(begun[key].example, response=text) for key, texts in drawn.items() for text in texts]
+    hits = iter(right(ended))
+    return {key: float(np.mean([next(hits) for _ in texts])) for key, texts in drawn.items() if texts}
 
 
 def hardened(chain: Steps) -> Steps:
