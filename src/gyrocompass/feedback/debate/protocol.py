@@ -6,6 +6,7 @@ arXiv:2311.08702; Khan et al. 2024, arXiv:2402.06782. Open protocols: Kenton et 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -50,6 +51,11 @@ class Protocol(Config):
     @property
     def speakers(self) -> frozenset[Speaker]:
         return frozenset(speaker for group in self.turns for speaker in group)
+
+    @property
+    def hash(self) -> str:
+        """Of all that it says, hex."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
     @property
     def groups(self) -> tuple[tuple[Speaker, ...], ...]:
