@@ -23,7 +23,7 @@ from .stages import (
     Sampling,
 )
 from .steps import OwnChoice, OwnLabels, OwnLearning, Process, StepLearning
-from .studies import CAI, CAIStudy, Debate, Emergence, Frontier, Grids, Hacking, WeakToStrong
+from .studies import CAI, CAIStudy, Debate, Emergence, Frontier, Grids, Hacking, OwnDebate, TownDebate, WeakToStrong
 
 __all__ = [
     "CAI",
@@ -45,6 +45,7 @@ __all__ = [
     "Online",
     "Optimisation",
     "OwnChoice",
+    "OwnDebate",
     "OwnLabels",
     "OwnLearning",
     "Preferences",
@@ -54,6 +55,7 @@ __all__ = [
     "Reward",
     "Sampling",
     "StepLearning",
+    "TownDebate",
     "WeakToStrong",
 ]
 

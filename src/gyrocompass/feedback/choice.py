@@ -2,8 +2,8 @@
 
 Read from the log-probabilities of both answers, where the model tells those of a given text; else from the likeliest
 tokens where its own reply decides between them, where a server tells these; else from votes. Nothing stands in for a
-way that is lacking but the next one, and the way that was taken is told with the numbers. All are read at temperature 1:
-how a model samples its turns, thoughts or responses is none of what it believes.
+way that is lacking but the next one, and the way that was taken is told with the numbers. All are read at temperature
+1: how a model samples turns, thoughts or responses is none of what it believes.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from gyrocompass.feedback.debate import (
     prompt,
     read_protocols,
     read_questions,
+    read_wording,
     to_row,
 )
 from gyrocompass.feedback.debate.people import PeopleJudge, PeopleSpeaker
@@ -379,6 +380,46 @@ def test_protocols_come_by_name_or_from_a_file(tmp_path):
     for source, match in wrong.items():
         with pytest.raises(InputError, match=match):
             read_protocols(source)
+
+
+def test_two_protocols_of_one_name_are_refused():
+    with pytest.raises(InputError, match="two protocols have the name 'debate'"):
+        read_protocols("debate,blind,debate")
+
+
+def test_a_debater_is_told_which_speaker_it_is():
+    for opens, speaker, name in ((0, "A", "A"), (0, "B", "B"), (1, "A", "B"), (1, "B", "A")):
+        told = prompt(View(Transcript(FOX, "debate", opens), PROTOCOLS["debate"], speaker), WORDING)[0].content
+        assert f"You are Speaker {name}." in told
+
+
+def test_a_wording_comes_from_a_file_laid_over_the_default(tmp_path):
+    file = tmp_path / "wording.yaml"
+    file.write_text("debater: 'Be {name}: {mine} ({passage})'\nspeakers: {side: 'Advocate of {answer}'}\n")
+    found = read_wording(str(file))
+    assert found.judge == WORDING.judge
+    assert found.speakers == {**WORDING.speakers, "side": "Advocate of {answer}"}
+    assert found.hash != WORDING.hash == read_wording(None).hash
+    told = prompt(View(Transcript(HEN, "debate", 1), PROTOCOLS["debate"], "A"), found)[0].content
+    assert told == f"Be Advocate of the hen: the hen ({HEN.passage})"
+    wrong = {
+        "debater: '{nobody}'": "debater holds nobody in braces; it may hold",
+        "judge: '{first'": "judge: ",
+        "verified: x": "are to hold {quote}",
+        "quote: abc": "has none",
+        "quote: '(('": "quote: ",
+        "dbater: x": "dbater: Extra inputs",
+        "[]": "expected templates",
+        "a: [": "not valid YAML",
+    }
+    for text, match in wrong.items():
+        file.write_text(text)
+        with pytest.raises(InputError, match=match) as found:
+            read_wording(str(file))
+        assert str(found.value).startswith(str(file))
+        assert "\n" not in str(found.value)
+    with pytest.raises(InputError, match="no such file"):
+        read_wording(str(tmp_path / "none.yaml"))
 
 
 def test_questions_are_read_from_jsonl_with_file_and_line_on_what_is_wrong(tmp_path):

@@ -82,7 +82,7 @@ def _begun(
 
 
 def _alternating(questions: Sequence[Question], seed: int) -> list[int]:
-    """The answer that A argues for: in a drawn order of the questions by truth, the right one and the wrong one in turn.
+    """The answer that A argues for: the right and the wrong one in turn, in a drawn order of the questions by truth.
 
     So neither the order of the questions nor that of their answers tells who is honest.
     """
@@ -104,9 +104,9 @@ def _spoken(
     seed: int,
     kept: Path | None,
 ) -> list[Transcript]:
-    """The games with a turn of each who speaks in the group, whose turns begin at `start`; each is kept once it is there.
+    """The games with a turn of each who speaks in the group; the group's turns begin at `start`.
 
-    All of the group is asked before any is waited for.
+    All of the group is asked before any is waited for, and what is there by then is kept.
     """
     before, waits = [replace(game, turns=game.turns[:start]) for game in games], []
     for speaker in group:
