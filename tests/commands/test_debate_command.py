@@ -58,14 +58,19 @@ def test_own_models_play_each_protocol_and_are_measured(capsys, model, questions
     assert "Debate: a judge" in (out / "report.html").read_text()
 
 
-def test_a_debater_learns_from_self_play(capsys, model, questions, tmp_path):
-    out, sets = tmp_path / "run", ["dpo.batch_size=4", "dpo.heldout_fraction=0.5"]
+def test_a_debater_learns_from_self_play_in_a_round_of_the_protocol_named(capsys, model, questions, tmp_path):
+    out, protocols = tmp_path / "run", tmp_path / "p.yaml"
+    protocols.write_text("- {name: mine, turns: [[A, B], [judge]], words: 7}")
     told = run(
-        capsys, "--data", questions, "--debater", model, "--judge", model, "--protocols", "blind", "--learn", "dpo",
-        "--out", out, *SMALL, *(part for setting in sets for part in ("--set", setting)),
+        capsys, "--data", questions, "--debater", model, "--judge", model, "--protocols", protocols, "--learn", "dpo",
+        "--out", out, *SMALL, "--set", "dpo.batch_size=4", "--set", "dpo.heldout_fraction=0.5",
     )  # fmt: skip
     assert any("wins against its start" in sentence for sentence in told["summary"])
     assert list(out.glob("stages/*-debater-checked/model/model.safetensors"))
+    games = read_jsonl(next(out.glob("stages/*-met-checked")) / "debater debater.jsonl")
+    assert {(game["protocol"], len(game["turns"])) for game in games} == {("mine", 2)}
+    (one, *_) = read_jsonl(next(out.glob("stages/*-self-play-checked")) / "preferences.jsonl")
+    assert "at most 7 words" in json.dumps(one)
 
 
 def test_people_are_waited_for_and_the_run_goes_on(capsys, model, questions, tmp_path):
@@ -192,11 +197,12 @@ def test_changed_protocols_and_wordings_are_refused_and_both_are_ones_own(capsys
 
 
 def test_debater_and_opponent_are_rated(capsys, model, questions, tmp_path):
-    other, out = tmp_path / "other", tmp_path / "run"
+    other, out, protocols = tmp_path / "other", tmp_path / "run", tmp_path / "p.yaml"
     other.symlink_to(model)
+    protocols.write_text("- {name: duel, turns: [[A, B]]}")
     run(
         capsys, "--data", questions, "--debater", model, "--opponent", other, "--judge", model, "--protocols",
-        "blind,debate", "--out", out, *SMALL,
+        protocols, "--out", out, *SMALL,
     )  # fmt: skip
     found = {one["name"]: one for one in read_json(out / "debate.json")["persuaders"]}
     assert set(found) == {str(model), str(other)}
@@ -205,19 +211,6 @@ def test_debater_and_opponent_are_rated(capsys, model, questions, tmp_path):
     assert {one["accuracy"]["n"] for one in found.values()} == {2}  # those of known truth
     games = {file.stem: read_jsonl(file) for file in out.glob("stages/*-meetings/*.jsonl")}
     assert set(games) == {f"{a} {b}" for a in ("debater", "opponent") for b in ("debater", "opponent")}
-
-
-def test_a_learner_plays_a_round_of_the_protocol_named(capsys, model, questions, tmp_path):
-    out, protocols = tmp_path / "run", tmp_path / "p.yaml"
-    protocols.write_text("- {name: mine, turns: [[A, B], [judge]], rounds: 3, words: 7}")
-    run(
-        capsys, "--data", questions, "--debater", model, "--judge", model, "--protocols", protocols, "--learn", "dpo",
-        "--out", out, *SMALL, "--set", "dpo.batch_size=4", "--set", "dpo.heldout_fraction=0.5",
-    )  # fmt: skip
-    games = read_jsonl(next(out.glob("stages/*-met-checked")) / "debater debater.jsonl")
-    assert {(game["protocol"], len(game["turns"])) for game in games} == {("mine", 2)}
-    (one, *_) = read_jsonl(next(out.glob("stages/*-self-play-checked")) / "preferences.jsonl")
-    assert "at most 7 words" in json.dumps(one)
 
 
 def test_a_dry_run_tells_what_endpoints_would_be_asked_at_most(capsys, model, questions, tmp_path):
