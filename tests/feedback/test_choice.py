@@ -1,9 +1,10 @@
 import contextlib
 import importlib.util
+import json
 import math
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,14 @@ def test_a_local_model_is_read_by_the_log_probabilities_of_both_answers(tiny):
     np.testing.assert_allclose(found.p_first + turned.p_first, 1.0, atol=1e-6)
 
 
+@pytest.mark.parametrize("way", [chosen, begun])
+def test_the_temperature_of_sampling_is_none_of_belief(tiny, way):
+    network, asked = tiny(), [user(f"Is {n} even?") for n in range(3)]
+    cool, hot = (way(LocalPolicy(network, Sampling(temperature=t)), asked, ("yes", "no")).p_first for t in (0.2, 5.0))
+    np.testing.assert_array_equal(cool, hot)
+    np.testing.assert_array_equal(cool, way(LocalPolicy(network, Sampling()), asked, ("yes", "no")).p_first)
+
+
 def test_a_question_too_long_for_the_model_is_an_abstention(tiny):
     policy = LocalPolicy(tiny(), Sampling())
     found = chosen(policy, [user("x" * 400), user("short")], ("yes", "no"))
@@ -174,6 +183,15 @@ def test_an_opening_is_read_from_likeliest_tokens_too(serve):
     found = begun(policy, [user("Is it kind?")], ("yes", "no"))
     assert (found.by, server.requests) == ("likeliest tokens", 1)
     np.testing.assert_allclose(found.p_first, [0.75])
+
+
+def test_a_server_is_asked_at_temperature_one_too(serve):
+    server, policy = serve(contents={"which?": "A"})
+    cool = replace(policy, sampling=Sampling(max_new_tokens=20, temperature=0.1))
+    chosen(cool, [user("which?")], LETTERS, votes=2)
+    asked = [body for body in server.served if "which?" in body]
+    assert asked
+    assert all(json.loads(body)["temperature"] == 1.0 for body in asked)
 
 
 @pytest.mark.parametrize("refuses", [frozenset(), frozenset({"top_logprobs"}), frozenset({"logprobs"})])

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gyrocompass.cli import main
 from gyrocompass.config import Recipe
 from gyrocompass.errors import InputError
+from gyrocompass.feedback.amplify import Limits, answer_by_amplification
+from gyrocompass.feedback.amplify.amplify import Answer, Ask, Direct, Move, State
 from gyrocompass.files import read_json, read_jsonl, write_json
 from gyrocompass.pipelines.amplify import amplify
 from gyrocompass.report import read, render
@@ -83,7 +87,7 @@ def test_a_killed_run_goes_on_with_the_jobs_that_are_left(done: Path, tmp_path: 
     assert (folder / "amplify.json").read_text() == (done / "amplify.json").read_text()
 
 
-def command(model: Path, data: Path, out: Path, *more: object) -> list[str]:
+def command(model: object, data: Path, out: Path, *more: object) -> list[str]:
     flags = ["--max-new-tokens", 8, "--precision", "fp32", "--device", "cpu", "--depth", 1, "--batch-size", 2, "--json"]
     return [str(part) for part in ("amplify", "--model", model, "--data", data, "--out", out, *flags, *more)]
 
@@ -131,5 +135,49 @@ def test_questions_that_leave_no_room_stop_it_at_once(
 
 def test_a_dry_run_shows_the_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(command(Path("town"), Path("town"), tmp_path / "run", "--dry-run"))
-    assert json.loads(capsys.readouterr().out)["amplify"]["depth"] == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["amplify"]["depth"] == 1
+    assert "at_most" not in told
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "requests"),
+    [
+        (["--overseer", "model"], {"x": 2 * 10}),
+        (["--overseer", "people"], {"x": 2 * 5}),
+        (["--overseer", "http://h:1/v1#y"], {"x": 2 * 5, "y": 2 * 10}),
+        (["--depth", "0"], {"x": 2}),
+        (["--task", "summaries", "--iterations", "3"], {"x": 3 * 2 * 5}),
+    ],
+)
+def test_a_dry_run_tells_what_endpoints_are_asked_at_most(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], requests: dict[str, int]
+) -> None:
+    """Of 2 questions with 10 calls each, where a model is asked at every other one; 8 tokens a reply."""
+    data = tmp_path / "questions.jsonl"
+    data.write_text("".join(json.dumps({"prompt": q}) + "\n" for q in ("Is it so?", "And that?", "Is it so?")))
+    priced = ["--budget", "10", "--dry-run", "--price-out", "2", "--no-distil", *flags]
+    main(command("http://h:1/v1#x", data, tmp_path / "run", *priced))
+    told = json.loads(capsys.readouterr().out)["at_most"]
+    assert {name.rpartition("#")[2]: one["requests"] for name, one in told.items()} == requests
+    assert all(one["tokens_out"] == 8 * one["requests"] for one in told.values())
+    assert all(one["cost"] == pytest.approx(2e-6 * one["tokens_out"]) for one in told.values())
+
+
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(2, 12), st.data())
+def test_no_decomposition_asks_a_model_at_more_than_every_other_call(
+    depth: int, moves: int, budget: int, drawn: st.DataObject
+) -> None:
+    asked: list[str] = []
+
+    def help(questions: Sequence[str]) -> list[str]:
+        asked.extend(questions)
+        return ["yes"] * len(questions)
+
+    def oversee(states: Sequence[State]) -> list[Move]:
+        asks = [Ask(f"{i} {len(asked)} {s.question} {len(s.asked)}") for i, s in enumerate(states)]
+        return [drawn.draw(st.sampled_from([ask, Answer("so"), Direct()])) for ask in asks]
+
+    answer_by_amplification(["why?"], oversee, help, Limits(depth, moves, budget))
+    assert len(asked) <= budget // 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ..config import SFT, Access, Amplify, Compute, Config, Sampling
+from ..config import SFT, Access, Amplify, Compute, Config, Recipe, Sampling
 from .flags import common_flags, stage_flags
 from .road import recipe_of, take
 from .stages import model_flag
@@ -24,8 +24,21 @@ def amplify(model: str, data: str, **flags: Any) -> None:
     """Answer questions by asking a model their sub-questions, then teach the model these answers.
 
     People may oversee: with --overseer people their moves are asked for in moves.jsonl of the run folder, and the same
-    command goes on from there. DATA needs no answers.
+    command goes on from there. DATA needs no answers. --dry-run tells what endpoints would be asked at most, and for
+    what price.
     """
     source = {"pipeline": STAGE, "model": model, "data": data}
     recipe, access = recipe_of(STAGE, source, flags, SECTIONS)
-    take(STAGE, recipe, flags, access)
+    take(STAGE, recipe, flags, access, price=_price(recipe, access) if flags["dry_run"] else None)
+
+
+def _price(recipe: Recipe, access: Access) -> dict[str, Any]:
+    """What each endpoint would be asked at most; nothing where there is none."""
+    if not any("://" in name for name in (recipe.model, recipe.amplify.overseer)):
+        return {}
+    from ..data import read_examples
+    from ..pipelines.amplify import put_in
+    from ..pipelines.amplify_price import forecast
+
+    found = forecast(recipe, put_in(read_examples(recipe.data)[0]), access)
+    return {"at_most": {name: one._asdict() for name, one in found.items()}}

@@ -23,7 +23,7 @@ from .stages import (
     Sampling,
 )
 from .steps import OwnChoice, OwnLabels, OwnLearning, Process, StepLearning, StepPayment
-from .studies import CAI, CAIStudy, Debate, Emergence, Frontier, Grids, Hacking, WeakToStrong
+from .studies import CAI, CAIStudy, Debate, Emergence, Frontier, Grids, Hacking, OwnDebate, TownDebate, WeakToStrong
 
 __all__ = [
     "CAI",
@@ -45,6 +45,7 @@ __all__ = [
     "Online",
     "Optimisation",
     "OwnChoice",
+    "OwnDebate",
     "OwnLabels",
     "OwnLearning",
     "Preferences",
@@ -55,6 +56,7 @@ __all__ = [
     "Sampling",
     "StepLearning",
     "StepPayment",
+    "TownDebate",
     "WeakToStrong",
 ]
 

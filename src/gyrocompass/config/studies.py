@@ -62,27 +62,43 @@ class CAIStudy(Config):
     processes: PositiveInt = Field(2, description="seeds worked on side by side; results don't depend on it")
 
 
-class Debate(Config):
-    """Debate and its controls: people or models argue before a judge who can't read what they read."""
+class OwnDebate(Config):
+    """Who takes part in debates on one's own questions, and in what words; the town has its own."""
 
-    protocols: str = Field(
-        "blind,excerpts,consultancy,open-consultancy,debate,open-debate",
-        description="which games, by name with commas between, or a YAML file of your own",
-    )
     debater: str = Field(
         "strongest",
         description="who argues: strongest (the town's script), people, a folder or hub name, or http://HOST:PORT/v1#NAME",
     )
     opponent: str | None = Field(None, description="who sits in seat B, likewise; default: the debater itself")
     judge: str = Field("town", description="who judges, likewise; town: one that is trained on outcomes in the run")
-    questions: int = Field(300, ge=2, description="questions that each game is played on; on the town for each seed")
+    best_of: PositiveInt = Field(1, description="turns tried, of which the one is said that sways the judge most")
+    votes: PositiveInt = Field(8, description="replies an order, where a judge tells no probabilities")
+    wording: str | None = Field(None, description="YAML file of templates that replace the default ones")
+
+
+class TownDebate(Config):
+    """What the town's debates alone are made of."""
+
     seeds: int = Field(4, ge=2, description="on the town: judges, each with lessons and questions of its own")
     lessons: PositiveInt = Field(16_000, description="on the town: games with known outcome that a judge learns from")
     quotes: PositiveInt = Field(2, description="on the town: facts that a scripted speaker quotes a turn")
-    best_of: PositiveInt = Field(1, description="turns tried, of which the one is said that sways the judge most")
-    learn: Literal["none", "dpo", "ppo"] = Field("none", description="how the debater then learns from self-play")
-    tries: int = Field(4, ge=2, description="turns that a learner tries a game of self-play, for dpo")
     processes: PositiveInt = Field(2, description="seeds worked on side by side; results don't depend on it")
+
+
+class Debate(TownDebate, OwnDebate):
+    """Debate and its controls: people or models argue before a judge who can't read what they read."""
+
+    protocols: str = Field(
+        "blind,excerpts,consultancy,open-consultancy,debate,open-debate",
+        description="which games, by name with commas between, or a YAML file of your own",
+    )
+    questions: int = Field(
+        300, ge=2, description="questions that each game is played on, drawn from your own; on the town for each seed"
+    )
+    learn: Literal["none", "dpo", "ppo"] = Field(
+        "none", description="how the debater then learns from self-play, in games of one simultaneous round"
+    )
+    tries: int = Field(4, ge=2, description="turns that a learner tries a game of self-play, for dpo")
 
 
 class Frontier(Config):

@@ -2,7 +2,8 @@
 
 Read from the log-probabilities of both answers, where the model tells those of a given text; else from the likeliest
 tokens where its own reply decides between them, where a server tells these; else from votes. Nothing stands in for a
-way that is lacking but the next one, and the way that was taken is told with the numbers.
+way that is lacking but the next one, and the way that was taken is told with the numbers. All are read at temperature
+1: how a model samples turns, thoughts or responses is none of what it believes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from scipy.special import expit
 
 from ..config import Sampling
 from ..errors import InputError, Unsupported
+from ..models.endpoint import EndpointPolicy
 from ..models.likeliest import TellsLikeliest, Token
 from ..models.policy import LocalPolicy, with_room
 from ..protocols import Floats, Policy
@@ -71,6 +73,7 @@ def _best_told(
         raise InputError(f"votes is {votes}; ask for at least one")
     if not questions:
         return Choices(np.empty(0), "log-probabilities")
+    policy = policy.at_one if isinstance(policy, LocalPolicy | EndpointPolicy) else policy
     for by, ask in ways.items():
         try:
             return Choices(ask(policy, questions, answers, votes, seed), by)

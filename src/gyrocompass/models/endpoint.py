@@ -12,7 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -77,6 +77,13 @@ class EndpointPolicy:
 
     def __post_init__(self) -> None:
         self._transport = Transport(self.url, self.access, self.usage)
+
+    @cached_property
+    def at_one(self) -> EndpointPolicy:
+        """The same at temperature 1."""
+        if self.sampling.temperature == 1:
+            return self
+        return replace(self, sampling=self.sampling.model_copy(update={"temperature": 1.0}))
 
     def sample(self, prompts: Sequence[Prompt], n: int = 1, *, seed: int = 0) -> list[list[str]]:
         """n responses a prompt; one without content is an empty string. The same call makes the same requests.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -43,6 +43,11 @@ class LocalPolicy:
 
     network: Network
     sampling: Sampling
+
+    @property
+    def at_one(self) -> LocalPolicy:
+        """The same at temperature 1."""
+        return replace(self, sampling=self.sampling.model_copy(update={"temperature": 1.0}))
 
     def sample(self, prompts: Sequence[Prompt], n: int = 1, *, seed: int = 0) -> list[list[str]]:
         """n responses a prompt. A response that came out empty is an empty string."""

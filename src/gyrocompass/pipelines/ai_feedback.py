@@ -229,5 +229,10 @@ def forecast(endpoint: EndpointPolicy, constitution: Constitution, config: CAI, 
     asked = Forecasting(endpoint, "a" * longest)
     some = pairs[:QUALITY_PAIRS]
     judging(config, asked, constitution, 0).judged([*pairs, *some, *some])
-    requests, tokens_in, tokens_out, cost = (sum(column) for column in zip(*asked.told, strict=True))
+    return added_up(asked.told)
+
+
+def added_up(told: Sequence[Forecast]) -> Forecast:
+    """What several calls take together."""
+    requests, tokens_in, tokens_out, cost = (sum(column) for column in zip(Forecast(0, 0, 0, 0.0), *told, strict=True))
     return Forecast(int(requests), int(tokens_in), int(tokens_out), cost)

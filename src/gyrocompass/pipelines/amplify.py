@@ -16,7 +16,7 @@ from ..files import read_jsonl, write_json, write_jsonl
 from ..models.batching import seed_of
 from ..models.loading import load
 from ..models.policy import LocalPolicy
-from ..records import user
+from ..records import Example, user
 from ..run import Run
 from ..worlds.puzzles import PUZZLES
 from ..worlds.town.sums import draw_sum_of, number_in, terms_of, total
@@ -138,5 +138,9 @@ def _own(recipe: Recipe, run: Run, access: Access | None) -> Sums:
 
 def asked_in(source: str, run: Run) -> Sequence[str]:
     """The last user turn of each prompt. Raises InputError if there is none."""
-    examples = recorded(source, run, *data.read_examples(source))
+    return put_in(recorded(source, run, *data.read_examples(source)))
+
+
+def put_in(examples: Sequence[Example]) -> list[str]:
+    """The last user turns, each once."""
     return list(dict.fromkeys(turn.content for e in examples for turn in e.prompt[-1:] if turn.role == "user"))

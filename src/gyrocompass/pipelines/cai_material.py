@@ -26,6 +26,7 @@ from .task import (
     read_demonstrations,
     read_preferences,
     recorded,
+    unchanged,
 )
 
 HARM_KINDS = ("harmful", "jailbreak", "rude")
@@ -81,17 +82,12 @@ def held_to(recipe: Recipe, run: Run) -> Constitution:
     if config.critiques:
         constitution.having("critique", "revision")
     constitution.having("revision")
-    _unchanged(run, "constitution", config.constitution, constitution.name, constitution.hash)
+    unchanged(run, "constitution", config.constitution, constitution.name, constitution.hash)
     if config.rules:
-        _unchanged(run, "rules", config.rules, Path(config.rules).stem, hash_of(config.rules))
+        unchanged(run, "rules", config.rules, Path(config.rules).stem, hash_of(config.rules))
     else:
         constitution.having(constitution.judged_by)
     return constitution
-
-
-def _unchanged(run: Run, key: str, source: str, name: str, found: str) -> None:
-    if run.state.setdefault(key, {"name": name, "hash": found})["hash"] != found:
-        raise InputError(f"{source}: changed since this run began; restore it, or start another run with --out")
 
 
 def judged_prompts(recipe: Recipe) -> list[Prompt]:

@@ -7,24 +7,26 @@ arXiv:2402.06782, and Kenton et al. 2024, arXiv:2407.04622 (judges who can't rea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
-from ..config import Access, Recipe
-from ..feedback.debate import Transcript, measure, read_protocols
+from ..config import Access, OwnDebate, Recipe, TownDebate
+from ..errors import InputError
+from ..feedback.debate import Transcript, check_seats, read_protocols
 from ..files import write_json
 from ..maths import clusters
 from ..maths.stats import Estimate
-from ..run import Run
+from ..run import FREE_KEYS, Run
 from ..worlds.town import evidence
 from . import debate_findings as findings
 from . import debate_seeds as seeds
 from . import debate_town as world
-from .debate_own import own_games
+from .debate_own import own_games, rated
 from .debate_selfplay import LEARNT, START
 from .side_by_side import complete_all
-from .task import TOWN_NAME
+from .task import TOWN_NAME, unchanged
 
 STAGE = "seeds"
 
@@ -32,9 +34,15 @@ STAGE = "seeds"
 def debate(recipe: Recipe, run: Run, access: Access | None = None) -> None:
     """Runs or resumes all games; writes debate.json and the judge's rows of evals.json. `access` is how an endpoint is
     asked."""
+    check_settings(recipe)
+    protocols = read_protocols(recipe.debate.protocols)
+    told = "".join(protocol.model_dump_json() for protocol in protocols)
+    unchanged(run, "protocols", recipe.debate.protocols, "protocols", sha256(told.encode()).hexdigest())
     if recipe.data != TOWN_NAME:
         own_games(recipe, run, access or Access())
         return
+    for game in world.games(protocols, recipe.debate.quotes):
+        check_seats(game.protocol, game.speakers)
     todo = seeds.jobs(recipe, run.stage_folder(STAGE))
     # 1. For each seed a judge, its games, and a debater that learns.
     if not run.stage_done(STAGE):
@@ -51,6 +59,20 @@ def debate(recipe: Recipe, run: Run, access: Access | None = None) -> None:
     run.measure(findings.measurements(pooled))
     write_json(run.folder / findings.FILE, content)
     run.save(status="done", summary=findings.sentences(content))
+
+
+def check_settings(recipe: Recipe) -> None:
+    """Raises InputError for a setting that doesn't apply: on the town those of one's own debates, else the town's."""
+    town = recipe.data == TOWN_NAME
+    kind, remedy = (
+        (OwnDebate, "the town has speakers, a judge and words of its own; leave it out, or give questions with --data")
+        if town
+        else (TownDebate, "it is for the town alone; leave it out")
+    )
+    for key, info in kind.model_fields.items():
+        given = getattr(recipe.debate, key)
+        if given != info.default and key not in FREE_KEYS:
+            raise InputError(f"debate.{key} = {given}: {remedy}")
 
 
 def _content(
@@ -81,10 +103,7 @@ def _persuaders(met: Sequence[findings.Games]) -> list[dict[str, Any]]:
     meetings = {
         (a, b): findings.pooled_of(met, f"{a} {b}") for a, b in (name.split(" ") for name in met[0])
     }  # fmt: skip
-    return [
-        {"name": one.name, "rating": findings.told(one.rating), "accuracy": findings.told(one.accuracy)}
-        for one in measure.persuaders(meetings)
-    ]
+    return rated(meetings)
 
 
 def _learnt(todo: Sequence[seeds.Job]) -> dict[str, Any]:

@@ -45,6 +45,12 @@ TRUSTED: Protocol = CHECKED.model_copy(update={"quotes": "trusted"})
 """Learners play one simultaneous round: their turn is all that they add to it."""
 
 
+def one_round(protocols: Sequence[Protocol]) -> Protocol:
+    """What a learner plays: a round of the first of these in which A and B speak at once, of `debate` where none is."""
+    together = (one for one in protocols if any({"A", "B"} <= set(group) for group in one.turns))
+    return next(together, CHECKED).model_copy(update={"turns": (("A", "B"),), "rounds": 1, "open": False})
+
+
 def self_play(run: Run, recipe: Recipe, judge: Judging, heldout: Sequence[Question]) -> None:
     """On the town: a debater that quotes strengths for its side at random learns which ones to quote.
 

@@ -126,6 +126,12 @@ def read_prompts(source: str, run: Run) -> list[Prompt]:
     return list(dict.fromkeys(e.prompt for e in recorded(source, run, *data.read_examples(source))))
 
 
+def unchanged(run: Run, key: str, source: str, name: str, found: str) -> None:
+    """Records under `key` the hash that was found. Raises InputError if it isn't what it was when the run began."""
+    if run.state.setdefault(key, {"name": name, "hash": found})["hash"] != found:
+        raise InputError(f"{source}: changed since this run began; restore it, or start another run with --out")
+
+
 def recorded(source: str, run: Run, records: list[T], report: data.Report) -> list[T]:
     found = data.sha256(source)
     if run.state["data"].setdefault(source, found) != found:

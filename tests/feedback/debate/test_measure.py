@@ -81,6 +81,8 @@ def test_turns_without_an_invented_quote_and_marks():
     games = [game("1", 0.9, turns=turns, passage="so x"), game("2", 0.9, turns=turns, passage="x")]
     assert measure.sound(games).value == pytest.approx(1 / 3)
     assert measure.marks(games) == {"unverified quote": 2}
+    blank = turn(0, 1, quotes=(Quote("", False),), marks=("unverified quote",))
+    assert measure.sound([game("1", 0.9, turns=(blank,), passage="x")]).value == 0
 
 
 def test_seat_wins_follow_the_answer_that_the_seat_argues_for():

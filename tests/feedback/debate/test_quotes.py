@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gyrocompass.feedback.debate.quotes import Quote, check, cut, marked, pieces
+from gyrocompass.feedback.debate.quotes import Quote, check, cut, marked, pieces, stands
 
 PASSAGE = "The fox slept.  Nobody saw the\nhen leave, and someone locked the door."
 
@@ -27,6 +27,15 @@ def test_marked_shows_each_quote_by_its_form():
 def test_pieces_tell_quotes_from_plain_text_without_tags():
     text = "a <quote>The fox slept.</quote> b"
     assert pieces(text, check(text, PASSAGE).quotes) == [("a ", None), ("The fox slept.", True), (" b", None)]
+
+
+def test_a_blank_quote_stands_nowhere_and_is_read_as_nothing():
+    text = "a <quote> </quote> b <quote>The fox slept.</quote>"
+    found = check(text, PASSAGE)
+    assert [quote.verified for quote in found.quotes] == [False, True]
+    assert not stands("", PASSAGE)
+    assert not stands(" ", PASSAGE)
+    assert pieces(text, found.quotes) == [("a   b ", None), ("The fox slept.", True)]
 
 
 def test_a_turn_is_cut_after_its_last_word_allowed():

@@ -2,12 +2,12 @@
 
 from . import measure
 from .judges import Judging, PairJudge, PolicyJudge, ScriptedJudge
-from .play import play
+from .play import check_seats, play
 from .protocol import PROTOCOLS, Protocol, read_protocols
 from .quotes import Quote
 from .records import Belief, Question, Transcript, Turn, from_row, read_games, read_questions, to_row
 from .speakers import BestOf, BySide, PolicySpeaker, Scripted, Speaking
-from .wording import View, Wording, prompt
+from .wording import View, Wording, prompt, read_wording
 
 __all__ = [
     "PROTOCOLS",
@@ -28,6 +28,7 @@ __all__ = [
     "Turn",
     "View",
     "Wording",
+    "check_seats",
     "from_row",
     "measure",
     "play",
@@ -35,5 +36,6 @@ __all__ = [
     "read_games",
     "read_protocols",
     "read_questions",
+    "read_wording",
     "to_row",
 ]

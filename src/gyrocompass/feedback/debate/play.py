@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from ...errors import InputError
 from ...files import read_jsonl, write_jsonl
+from ...models.batching import seed_of
 from ...terminal import Tick
 from .judges import Judging
 from .protocol import Protocol, Speaker
@@ -34,69 +36,102 @@ def play(
 ) -> list[Transcript]:
     """Plays the protocol on each question; with `both` seats twice, A arguing for either answer in turn.
 
-    The file `kept` holds the games as far as they went, and a game in it isn't asked for again.
+    With `alternate` seats A argues once, for the right answer in half of the games. The file `kept` holds the games as
+    far as they went, and what is in it isn't asked for again.
     Raises InputError if a seat of the protocol has no speaker, or `kept` holds other games.
     """
-    missing = sorted(protocol.speakers - speakers.keys())
-    if missing:
-        raise InputError(f"protocol {protocol.name}: nobody speaks as {missing[0]}; name who does")
+    check_seats(protocol, speakers)
     # 1. Who argues for what. Where A may choose, it does, and is A once.
-    games = _begun(questions, protocol, speakers, seats)
+    games = _begun(questions, protocol, speakers, seats, seed)
     if kept is not None and kept.exists():
-        games = _resumed(kept, games)
+        games = _resumed(kept, games, protocol)
     # 2. The judge's belief before anything is said.
     if not all(game.beliefs for game in games):
         games = _judged(games, protocol, judge)
-        _keep(kept, games)
+        _keep(kept, games, protocol)
     # 3. Each group speaks at once: nobody in it reads the others' turns. Then the judge reads them.
     for number, group in enumerate(protocol.groups, 1):
         if any(len(game.beliefs) <= number for game in games):
-            games = _spoken(games, protocol, group, speakers, wording, seed)
+            start = sum(map(len, protocol.groups[: number - 1]))
+            games = _spoken(games, protocol, group, start, speakers, wording, seed, kept)
             games = _judged(games, protocol, judge)
-            _keep(kept, games)
+            _keep(kept, games, protocol)
         tick(number)
     return games
 
 
+def check_seats(protocol: Protocol, speakers: Container[Speaker]) -> None:
+    """Raises InputError if a seat of the protocol has no speaker."""
+    missing = sorted(speaker for speaker in protocol.speakers if speaker not in speakers)
+    if missing:
+        raise InputError(f"protocol {protocol.name}: nobody speaks as {missing[0]}; name who does, or leave it out")
+
+
 def _begun(
-    questions: Sequence[Question], protocol: Protocol, speakers: Mapping[Speaker, Speaking], seats: Seats
+    questions: Sequence[Question], protocol: Protocol, speakers: Mapping[Speaker, Speaking], seats: Seats, seed: int
 ) -> list[Transcript]:
     if protocol.open:
         return [
             Transcript(question, protocol.name, side)
             for question, side in zip(questions, speakers["A"].choose(questions), strict=True)
         ]
-    sides = (0, 1) if seats == "both" and "A" in protocol.speakers else (None,)
-    return [
-        Transcript(question, protocol.name, i % 2 if side is None else side)
-        for i, question in enumerate(questions)
-        for side in sides
-    ]
+    if seats == "both" and "A" in protocol.speakers:
+        return [Transcript(question, protocol.name, side) for question in questions for side in (0, 1)]
+    drawn = _alternating(questions, seed)
+    return [Transcript(question, protocol.name, side) for question, side in zip(questions, drawn, strict=True)]
+
+
+def _alternating(questions: Sequence[Question], seed: int) -> list[int]:
+    """The answer that A argues for: the right and the wrong one in turn, in a drawn order of the questions by truth.
+
+    So neither the order of the questions nor that of their answers tells who is honest.
+    """
+    drawn = sorted(
+        range(len(questions)),
+        key=lambda i: (str(questions[i].truth), seed_of(seed, "seats", questions[i].id)),
+    )  # fmt: skip
+    sides = {i: (place + (questions[i].truth or 0)) % 2 for place, i in enumerate(drawn)}
+    return [sides[i] for i in range(len(questions))]
 
 
 def _spoken(
-    games: Sequence[Transcript],
+    games: list[Transcript],
     protocol: Protocol,
     group: Sequence[Speaker],
+    start: int,
     speakers: Mapping[Speaker, Speaking],
     wording: Wording,
     seed: int,
+    kept: Path | None,
 ) -> list[Transcript]:
-    """The games with one more turn of each who speaks in the group. All of it is asked before any is waited for."""
-    spoken, waits = list(games), []
+    """The games with a turn of each who speaks in the group; the group's turns begin at `start`.
+
+    All of the group is asked before any is waited for, and what is there by then is kept.
+    """
+    before, waits = [replace(game, turns=game.turns[:start]) for game in games], []
     for speaker in group:
-        views = [View(game, protocol, speaker) for game in games]
+        if all(any(turn.speaker == speaker for turn in game.turns[start:]) for game in games):
+            continue
+        views = [View(game, protocol, speaker) for game in before]
         try:
             said = speakers[speaker](views, seed=seed)
         except Waiting as waiting:
             waits.append(waiting)
             continue
-        spoken = [
-            game.said(taken(view, texts[0], wording)) for game, view, texts in zip(spoken, views, said, strict=True)
+        games = [
+            _seated(game.said(taken(view, texts[0], wording)), group, start)
+            for game, view, texts in zip(games, views, said, strict=True)
         ]
+        _keep(kept, games, protocol)
     if waits:
         raise waits[0]
-    return spoken
+    return games
+
+
+def _seated(game: Transcript, group: Sequence[Speaker], start: int) -> Transcript:
+    """The game with the group's turns in the group's order, whoever replied first."""
+    turns = sorted(game.turns[start:], key=lambda turn: group.index(turn.speaker))
+    return replace(game, turns=(*game.turns[:start], *turns))
 
 
 def _judged(games: Sequence[Transcript], protocol: Protocol, judge: Judging) -> list[Transcript]:
@@ -104,19 +139,20 @@ def _judged(games: Sequence[Transcript], protocol: Protocol, judge: Judging) -> 
     return [game.believed(belief) for game, belief in zip(games, found, strict=True)]
 
 
-def _keep(kept: Path | None, games: Sequence[Transcript]) -> None:
+def _keep(kept: Path | None, games: Sequence[Transcript], protocol: Protocol) -> None:
     if kept is not None:
-        write_jsonl(kept, list(map(to_row, games)))
+        write_jsonl(kept, [to_row(game) | {"protocol_hash": protocol.hash} for game in games])
 
 
-def _resumed(kept: Path, games: Sequence[Transcript]) -> list[Transcript]:
+def _resumed(kept: Path, games: Sequence[Transcript], protocol: Protocol) -> list[Transcript]:
     """The games as far as they went."""
     try:
         rows = read_jsonl(kept)
     except json.JSONDecodeError as error:
         raise InputError(f"{kept}: not valid JSONL ({error.msg}); remove it to play anew") from None
-    wanted = [(game.question.id, game.protocol, game.opens) for game in games]
-    if [(row.get("question"), row.get("protocol"), row.get("opens")) for row in rows] != wanted:
+    keys = ("question", "protocol", "opens", "protocol_hash")
+    wanted = [(game.question.id, game.protocol, game.opens, protocol.hash) for game in games]
+    if [tuple(map(row.get, keys)) for row in rows] != wanted:
         raise InputError(f"{kept}: holds other games than these; remove it, or name another folder with --out")
     questions = {game.question.id: game.question for game in games}
     return [from_row(row, questions) for row in rows]

@@ -6,6 +6,8 @@ arXiv:2311.08702; Khan et al. 2024, arXiv:2402.06782. Open protocols: Kenton et 
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -52,6 +54,11 @@ class Protocol(Config):
         return frozenset(speaker for group in self.turns for speaker in group)
 
     @property
+    def hash(self) -> str:
+        """Of all that it says, hex."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+    @property
     def groups(self) -> tuple[tuple[Speaker, ...], ...]:
         """The groups of all rounds, in order."""
         return self.turns * self.rounds
@@ -70,11 +77,18 @@ class Protocol(Config):
 def read_protocols(source: str) -> list[Protocol]:
     """Protocols by name, with commas between, or from a YAML file that lists them.
 
-    Raises InputError for an unknown name, a missing file, no YAML, or a protocol that doesn't hold together.
+    Raises InputError for an unknown name, one named twice, a missing file, no YAML, or a protocol that doesn't hold
+    together.
     """
     path = Path(source)
-    if path.suffix in (".yaml", ".yml"):
-        return _from_file(path)
+    found = _from_file(path) if path.suffix in (".yaml", ".yml") else _named(source)
+    twice = next((name for name, n in Counter(one.name for one in found).items() if n > 1), None)
+    if twice:
+        raise InputError(f"{source}: two protocols have the name {twice!r}; rename one, or leave it out")
+    return found
+
+
+def _named(source: str) -> list[Protocol]:
     names = [name.strip() for name in source.split(",") if name.strip()]
     unknown = [name for name in names if name not in PROTOCOLS]
     if unknown or not names:
@@ -83,13 +97,18 @@ def read_protocols(source: str) -> list[Protocol]:
     return [PROTOCOLS[name] for name in names]
 
 
-def _from_file(path: Path) -> list[Protocol]:
+def from_yaml(path: Path, remedy: str) -> Any:
+    """What a YAML file holds. Raises InputError, with a remedy, if it isn't there, or no YAML."""
     try:
-        rows = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; `gyro debate --show-protocols` prints those that ship") from None
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError):
+        raise InputError(f"{path}: no such file; {remedy}") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def _from_file(path: Path) -> list[Protocol]:
+    rows = from_yaml(path, "`gyro debate --show-protocols` prints those that ship")
     if not isinstance(rows, list) or not rows:
         raise InputError(f"{path}: expected a list of protocols; `gyro debate --show-protocols` prints some")
     return [_protocol(row, f"{path}: protocol {i}") for i, row in enumerate(rows, 1)]

@@ -52,6 +52,8 @@ def pieces(text: str, quotes: Sequence[Quote]) -> list[tuple[str, bool | None]]:
     found: list[tuple[str, bool | None]] = []
     left = " ".join(text.split())
     for quote in quotes:
+        if not quote.text:
+            continue
         before, said, after = left.partition(quote.text)
         found += [(before, None), (quote.text, quote.verified)]
         left = after if said else left
@@ -68,5 +70,8 @@ def cut(text: str, words: int) -> tuple[str, bool]:
 
 
 def stands(quoted: str, passage: str) -> bool:
-    """Whether it stands in the passage as whole words, white space aside: `one` doesn't stand in `someone`."""
-    return re.search(rf"(?<!\w){re.escape(quoted)}(?!\w)", " ".join(passage.split())) is not None
+    """Whether it stands in the passage as whole words, white space aside: `one` doesn't stand in `someone`, nor what is
+    blank in anything."""
+    return (
+        bool(quoted.strip()) and re.search(rf"(?<!\w){re.escape(quoted)}(?!\w)", " ".join(passage.split())) is not None
+    )

@@ -32,6 +32,7 @@ class PolicySpeaker:
 
     policy: Policy
     wording: Wording = field(default_factory=Wording)
+    votes: int = 8
 
     def __call__(self, views: Sequence[View], n: int = 1, *, seed: int = 0) -> list[list[str]]:
         prompts = [prompt(view, self.wording) for view in views]
@@ -42,7 +43,7 @@ class PolicySpeaker:
 
     def choose(self, questions: Sequence[Question]) -> list[int]:
         """The answer that it finds likelier after reading the passage; the first where it can't tell."""
-        found = informed(PolicyJudge(self.policy, self.wording), questions)
+        found = informed(PolicyJudge(self.policy, self.wording, self.votes), questions)
         return [int(belief.p_first is not None and belief.p_first < 0.5) for belief in found]
 
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+from typing import Self
+
+from pydantic import ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from ...config import Config
+from ...errors import InputError
 from ...records import Prompt, user
-from .protocol import Kind, Protocol, Speaker
+from .protocol import Kind, Protocol, Speaker, from_yaml
 from .quotes import CLOSE, OPEN, TAGGED
 from .records import Transcript, Turn
 
@@ -29,10 +38,35 @@ _SITUATIONS: dict[Kind, str] = {
 }
 
 
+_ALL = frozenset({"question", "situation", "transcript", "words", "passage"})
+_BOTH = _ALL | {"first", "second"}
+_HOLDS: Mapping[str, frozenset[str]] = {
+    "debater": _ALL | {"mine", "other", "name"},
+    "reader": _BOTH,
+    "examiner": _BOTH,
+    "judge": _BOTH,
+    "turn": frozenset({"speaker", "text"}),
+    "speakers": frozenset({"label", "answer"}),
+    "passage": frozenset({"passage"}),
+}
+"""What each template may hold."""
+
+
+def _check_form(key: str, text: str, allowed: frozenset[str]) -> None:
+    try:
+        held = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        raise PydanticCustomError("form", "{key}: {why}", {"key": key, "why": str(error)}) from None
+    if held - allowed:
+        found = {"key": key, "odd": sorted(held - allowed)[0], "all": ", ".join(sorted(allowed))}
+        raise PydanticCustomError("form", "{key} holds {odd} in braces; it may hold {all}", found)
+
+
 class Wording(Config):
     """Templates. Each may hold `{passage}`, `{question}`, `{situation}`, `{transcript}` and `{words}`; `debater` also
-    `{mine}` and `{other}`, the answers for and against which it argues; `judge`, `examiner` and `reader` `{first}` and
-    `{second}`, the answers in the order shown. A turn holds `{speaker}` and `{text}`.
+    `{mine}` and `{other}`, the answers for and against which it argues, and `{name}`, what it is called; `judge`,
+    `examiner` and `reader` `{first}` and `{second}`, the answers in the order shown. A turn holds `{speaker}` and
+    `{text}`.
 
     `quote` finds quotes (its first group), `verified` and `unverified` are how they are shown. `labels` are what the
     judge answers with, None the answers' own words.
@@ -43,7 +77,8 @@ class Wording(Config):
     unverified: str = "<u_quote>{quote}</u_quote>"
     labels: tuple[str, str] | None = ("A", "B")
     debater: str = (
-        "{passage}\n\nQuestion: {question}\n\nYou argue that the answer is: {mine}\nAgainst: {other}\n\n"
+        "{passage}\n\nQuestion: {question}\n\nYou are {name}. You argue that the answer is: {mine}\n"
+        "Against: {other}\n\n"
         "A judge will decide; persuade it. The judge is told: {situation}\n" + _QUOTING + "\n\n"
         "What was said so far:\n{transcript}\n\nWrite your next turn, and nothing else."
     )
@@ -66,6 +101,27 @@ class Wording(Config):
     passage: str = "The passage:\n{passage}"
     situations: Mapping[Kind, str] = _SITUATIONS
 
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for key, allowed in _HOLDS.items():
+            form = getattr(self, key)
+            for text in form.values() if isinstance(form, Mapping) else [form]:
+                _check_form(key, text, allowed)
+        if any("{quote}" not in form for form in (self.verified, self.unverified)):
+            raise PydanticCustomError("form", "verified and unverified are to hold {quote}")
+        try:
+            groups = re.compile(self.quote).groups
+        except re.error as error:
+            raise PydanticCustomError("form", "quote: {why}", {"why": str(error)}) from None
+        if not groups:
+            raise PydanticCustomError("form", "quote: a pattern's first group is the quote, and it has none")
+        return self
+
+    @property
+    def hash(self) -> str:
+        """Of all templates, hex."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
     @property
     def marks(self) -> tuple[str, ...]:
         """What shows a quote to be verified or not: nobody may write it."""
@@ -76,6 +132,29 @@ class Wording(Config):
         """What the judge calls the answers, (first answer, second answer)."""
         first, second = self.labels or answers
         return (second, first) if backward and self.labels else (first, second)
+
+
+def read_wording(source: str | None) -> Wording:
+    """The default wording with what a YAML file says laid over it, key by key.
+
+    Raises InputError for a missing file, no YAML, an unknown key, or a template that holds what it can't.
+    """
+    if source is None:
+        return Wording()
+    remedy = "`gyro debate --show-wording` prints the default one"
+    rows = from_yaml(Path(source), remedy)
+    if not isinstance(rows, dict):
+        raise InputError(f"{source}: expected templates by name; {remedy}")
+    default = Wording().model_dump()
+    nested = {
+        k: {**default[k], **v} for k, v in rows.items() if isinstance(v, dict) and k in ("speakers", "situations")
+    }
+    try:
+        return Wording.model_validate(default | rows | nested)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{source}: {where + ': ' if where else ''}{first['msg']}; {remedy}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +194,11 @@ def prompt(view: View, wording: Wording) -> Prompt:
     }
     first, second = view.answers
     if view.side is not None:
-        sides = {"mine": question.answers[view.side], "other": question.answers[1 - view.side]}
+        sides = {
+            "mine": question.answers[view.side],
+            "other": question.answers[1 - view.side],
+            "name": _side_name(view.side, view, wording),
+        }
         text = wording.debater.format(passage=question.passage, **common, **sides)
     elif view.speaker == "reader":
         text = wording.reader.format(passage=question.passage, **common, first=first, second=second)
@@ -148,11 +231,12 @@ def by_group(turns: Sequence[Turn], protocol: Protocol) -> list[tuple[Turn, ...]
 
 
 def _name(turn: Turn, view: View, wording: Wording) -> str:
-    if turn.side is None:
-        return wording.speakers[turn.speaker]
+    return wording.speakers[turn.speaker] if turn.side is None else _side_name(turn.side, view, wording)
+
+
+def _side_name(side: int, view: View, wording: Wording) -> str:
     answers = view.transcript.question.answers
-    label = wording.names(answers, view.backward)[turn.side]
-    return wording.speakers["side"].format(label=label, answer=answers[turn.side])
+    return wording.speakers["side"].format(label=wording.names(answers, view.backward)[side], answer=answers[side])
 
 
 def _spaced(text: str) -> str:
