@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from ...errors import InputError
 from ...protocols import Policy
 from ...records import Prompt, user
 from ..choice import with_space
+from ..people import Form, Row, blank, replies
 from .amplify import Answer, Ask, Direct, Move, State
 from .tree import answer_in
 
@@ -88,48 +88,27 @@ def posed(state: State) -> Prompt:
 
 @dataclass(frozen=True)
 class People:
-    """People who write moves into a file: rows of `question`, `asked` and `move`, the last one theirs to fill in.
-
-    Where a move is wanting, its row is added and the work stops with an InputError that says so; the same command goes
-    on once the rows are filled in. Raises InputError for a row that is no such row, or a move that can't be read.
-    """
+    """People who write moves into a file: rows of `question`, `asked` and `move`, the last one theirs to fill in."""
 
     file: Path
 
     def __call__(self, states: Sequence[State], /) -> list[Move]:
-        known = self._known()
-        new = [state for state in dict.fromkeys(states) if state not in known]
-        if new:
-            torn = self.file.exists() and self.file.read_bytes()[-1:] not in (b"", b"\n")
-            with self.file.open("a", encoding="utf-8") as file:
-                file.write("\n" if torn else "")
-                file.writelines(json.dumps(_to_fill(state), ensure_ascii=False) + "\n" for state in new)
-        waiting = len(new) + sum(not move for move in known.values())
-        if any(not known.get(state) for state in states):
-            raise InputError(
-                f"{self.file}: {waiting:,} moves wait for a person; write `ask: ...`, `answer: ...` or `direct` into "
-                "each empty `move`, and give the same command again"
-            )
-        return [read_move(known[state]) for state in states]
-
-    def _known(self) -> dict[State, str]:
-        known: dict[State, str] = {}
-        lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
-        for number, line in enumerate(lines, 1):
-            where = f"{self.file}:{number}"
-            try:
-                row = json.loads(line)
-                state = State(row["question"], tuple((q, a) for q, a in row["asked"]))
-                known[state] = str(row["move"]).strip()
-            except (ValueError, KeyError, TypeError):
-                raise InputError(f"{where}: a row has question, asked and move; restore it as it was") from None
-            if known[state] and read_move(known[state]) == Answer(None, UNREADABLE):
-                raise InputError(f"{where}: {known[state]!r} is no move; write `ask: ...`, `answer: ...` or `direct`")
-        return known
+        """Raises Waiting until every move is there, InputError for a row that is no such row or no move."""
+        rows = {
+            state: {"question": state.question, "asked": list(map(list, state.asked)), "move": ""} for state in states
+        }
+        moves = replies(self.file, rows, FORM, _state)
+        return [read_move(str(moves[state])) for state in states]
 
 
-def _to_fill(state: State) -> dict[str, object]:
-    return {"question": state.question, "asked": [list(pair) for pair in state.asked], "move": ""}
+FORM = Form(("question", "asked", "move"), "move", f"{__package__}:page.html")
+
+
+def _state(row: Row) -> State:
+    move = row["move"]
+    if not blank(move) and read_move(str(move)) == Answer(None, UNREADABLE):
+        raise InputError(f"{move!r} is no move; write `ask: ...`, `answer: ...` or `direct`")
+    return State(row["question"], tuple((q, a) for q, a in row["asked"]))
 
 
 Script = Callable[[str], Generator[str, str, str | None] | None]

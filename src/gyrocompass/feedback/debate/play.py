@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from ...errors import InputError
+from ...errors import InputError, Waiting
 from ...files import read_jsonl, write_jsonl
 from ...terminal import Tick
 from .judges import Judging
 from .protocol import Protocol, Speaker
-from .records import Question, Transcript, Waiting, from_row, to_row
+from .records import Question, Transcript, from_row, to_row
 from .speakers import Speaking
 from .turns import taken
 from .wording import View, Wording
@@ -95,7 +95,7 @@ def _spoken(
             game.said(taken(view, texts[0], wording)) for game, view, texts in zip(spoken, views, said, strict=True)
         ]
     if waits:
-        raise waits[0]
+        raise waits[-1]
     return spoken
 
 
