@@ -1,11 +1,10 @@
-"""Who takes questions apart: a model, people by file, a script, or the splitting of long texts."""
+"""Who takes questions apart: a model, people by file, or a script."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from ...errors import InputError
@@ -111,7 +110,7 @@ def _state(row: Row) -> State:
     return State(row["question"], tuple((q, a) for q, a in row["asked"]))
 
 
-Script = Callable[[str], Generator[str, str, str | None] | None]
+Script = Callable[[str], Generator[str, str, str | Answer | None] | None]
 """Takes a question apart: yields sub-questions, is sent their answers, returns the answer; None if it needn't be."""
 
 
@@ -133,33 +132,5 @@ class Scripted:
             for _, answer in state.asked:
                 asked = thought.send(answer)
         except StopIteration as end:
-            return Answer(end.value)
+            return end.value if isinstance(end.value, Answer) else Answer(end.value)
         return Ask(asked)
-
-
-def summaries(words: int, ask: str = "Summarise in a few sentences: {text}") -> Script:
-    """Recursive summarisation: a text longer than `words` is cut into parts; these are summarised, then their
-    summaries.
-
-    Questions are texts put into `ask`. Source: Wu et al. 2021, arXiv:2109.10862. Raises InputError if words < 2.
-    """
-    if words < 2:
-        raise InputError(f"words is {words}; a part of a text has two or more")
-    before, _, after = ask.partition("{text}")
-
-    def script(question: str) -> Generator[str, str, str | None] | None:
-        text = question.removeprefix(before).removesuffix(after).split()
-        if len(text) <= words:
-            return None
-        return _parts(text)
-
-    def _parts(text: Sequence[str]) -> Generator[str, str, str | None]:
-        n = -(-len(text) // words)
-        cuts = [round(i * len(text) / n) for i in range(n + 1)]
-        found = []
-        for start, end in pairwise(cuts):
-            found.append((yield ask.format(text=" ".join(text[start:end]))))
-        whole = yield ask.format(text=" ".join(found))
-        return whole
-
-    return script
