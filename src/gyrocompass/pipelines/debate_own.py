@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import data
-from ..config import Access, Recipe
+from ..config import Access, Debate, Recipe
 from ..errors import InputError
 from ..feedback.debate import (
     BestOf,
@@ -26,6 +26,7 @@ from ..feedback.debate import (
     read_protocols,
     read_questions,
 )
+from ..feedback.debate.measure import marks
 from ..feedback.debate.people import PeopleJudge, PeopleSpeaker
 from ..feedback.debate.protocol import Speaker
 from ..files import write_json
@@ -63,10 +64,12 @@ def own_games(recipe: Recipe, run: Run, access: Access) -> None:
     questions = _questions(recipe.data, run)
     protocols = read_protocols(recipe.debate.protocols)
     wording = Wording()
+    _allow(recipe.debate, protocols)
     # 1. Who speaks, and who judges.
     cast = _cast(recipe, run, access, wording)
     # 2. The games.
     games = {protocol.name: _played(run, protocol, questions, cast, wording) for protocol in protocols}
+    stages.tell(run, [line for protocol in protocols for line in _marked(protocol, games[protocol.name])])
     # 3. A debater that learns from games with itself.
     learnt = _learnt(recipe, run, questions, cast, wording) if recipe.debate.learn != "none" else {}
     # 4. How often the judge was right, where that is known.
@@ -85,6 +88,25 @@ def _questions(source: str, run: Run) -> list[Question]:
     if untold:
         run.warn(f"{source}: {untold:,} of {len(found):,} questions have no truth, and count for no accuracy")
     return found
+
+
+def _allow(settings: Debate, protocols: Sequence[Protocol]) -> None:
+    """Raises InputError for what people can't be asked for, before anybody is asked."""
+    asked = {settings.judge, settings.debater}
+    for key, several, who in (
+        ("best_of", settings.best_of > 1, {*asked, settings.opponent}),
+        ("learn", settings.learn != "none", asked),
+    ):
+        if several and PEOPLE in who:
+            raise InputError(
+                f"debate.{key} = {getattr(settings, key)} takes several tries at a turn, and people give one turn and "
+                "one verdict each; leave it out, or name models"
+            )
+    for protocol in protocols:
+        if protocol.open and settings.debater == PEOPLE:
+            raise InputError(
+                f"protocol {protocol.name}: A chooses its answer, which people can't; name a model as debater"
+            )
 
 
 def _cast(recipe: Recipe, run: Run, access: Access, wording: Wording) -> Cast:
@@ -137,6 +159,25 @@ def _played(
             questions, protocol, cast.speakers, cast.judge, wording,
             seats="alternate" if cast.people else "both", seed=run.seed, kept=file, tick=tick,
         )  # fmt: skip
+
+
+MARKS = {
+    "empty": "turns say nothing",
+    "cut": "turns are longer than {words:,} words, and cut",
+    "no quote": "turns quote nothing",
+    "unverified quote": "turns quote what doesn't stand in the passage",
+    "abstained": "verdicts are abstentions, which widen the interval",
+}
+
+
+def _marked(protocol: Protocol, games: Sequence[Transcript]) -> list[str]:
+    """What to know of the turns and verdicts, a line for each mark."""
+    turns = sum(len(game.turns) for game in games)
+    return [
+        f"{protocol.name}: {n:,} of {len(games) if mark == 'abstained' else turns:,} "
+        + MARKS[mark].format(words=protocol.words)
+        for mark, n in marks(games).items()
+    ]
 
 
 def _learnt(recipe: Recipe, run: Run, questions: Sequence[Question], cast: Cast, wording: Wording) -> dict[str, Any]:

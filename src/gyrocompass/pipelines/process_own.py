@@ -42,8 +42,8 @@ def label(run: Run, model: str, source: str, config: OwnLabels, sampling: Sampli
         sheet = run.stage_folder("chains") / "sheet.jsonl"
         n = len(read_jsonl(sheet)) if sheet.exists() else write_sheet(drawn, cutting, sheet)
         return (
-            f"{n:,} responses wait for labels in {sheet}, or on the page beside it; `gyro process read {sheet}` reads "
-            "what is filled in."
+            f"{n:,} responses wait for labels in {sheet}, or on the page {sheet.stem}.html beside it; "
+            f"`gyro process read {sheet}` reads what is filled in."
         )
     soft = stages_of.rollout_steps(run, policy, drawn, cutting, answers, config.rollouts, *common)
     chains = soft if config.labels == "soft" else list(map(hardened, soft))
