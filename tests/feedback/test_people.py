@@ -48,6 +48,10 @@ def test_rows_that_are_wanted_are_asked_for_once_and_told_of_with_their_page(tmp
     write_jsonl(file, [{**wanted["a"], "reply": "yes"}, {**wanted["b"], "reply": " "}])
     assert "1 of 2" in waits(replies, file, wanted, FORM, lambda row: row["id"])
     assert replies(file, {"a": wanted["a"]}, FORM, lambda row: row["id"]) == {"a": "yes"}
+    # Put together of two files, by an editor that marks its encoding: no reply is lost.
+    said = [{**wanted["b"], "reply": "no"}, *wanted.values()]
+    file.write_text("\ufeff" + file.read_text() + "".join(json.dumps(row) + "\n" for row in said))
+    assert replies(file, wanted, FORM, lambda row: row["id"]) == {"a": "yes", "b": "no"}
 
 
 @pytest.mark.parametrize(
@@ -129,6 +133,8 @@ def test_a_turn_is_written_with_a_quote_from_the_passage_and_saved(tmp_path, bro
     browser.click("#quote")
     assert browser.js("return byId('text').value") == "I say <quote>fox ran. The hen</quote>"
     assert browser.text("#count") == "1 of 2; 1 done, not saved"
+    leaves = "return dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    assert not browser.js(leaves)
     browser.open(tmp_path / "turns.html")  # left and come back: nothing is lost
     assert "kept in this browser" in browser.text(".restored")
     assert browser.text("#count") == "2 of 2; 1 done, not saved"
@@ -136,6 +142,7 @@ def test_a_turn_is_written_with_a_quote_from_the_passage_and_saved(tmp_path, bro
     browser.click(".save")
     write_jsonl(file, browser.saved("turns.jsonl"))
     assert browser.text("#count") == "2 of 2; 2 done"
+    assert browser.js(leaves)
     said = speaker([View(game, DEBATE, one) for one in "AB"])
     assert said == [["I say <quote>fox ran. The hen</quote>"], ["No."]]
 

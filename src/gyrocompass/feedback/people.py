@@ -52,9 +52,12 @@ def replies(file: Path, wanted: Mapping[K, Row], form: Form, key: Callable[[Row]
 
 
 def read_rows(file: Path, form: Form, key: Callable[[Row], K]) -> dict[K, Row]:
-    """The rows of a file by their keys; none if there is no file. Raises InputError, naming the line."""
+    """The rows of a file by their keys; none if there is no file. Of several with one key the last filled in counts.
+
+    Raises InputError, naming the line, for one that is no such row.
+    """
     rows: dict[K, Row] = {}
-    lines = file.read_text(encoding="utf-8").split("\n") if file.exists() else []
+    lines = file.read_text(encoding="utf-8-sig").split("\n") if file.exists() else []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -63,7 +66,8 @@ def read_rows(file: Path, form: Form, key: Callable[[Row], K]) -> dict[K, Row]:
             row = json.loads(line)
             if not set(form.keys) <= set(row):
                 raise KeyError
-            rows[key(row)] = row
+            if (k := key(row)) not in rows or not blank(row[form.place]):
+                rows[k] = row
         except InputError as error:
             raise InputError(f"{where}: {error}") from None
         except (ValueError, KeyError, TypeError) as error:
