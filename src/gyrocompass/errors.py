@@ -21,3 +21,9 @@ class Diverged(GyroError):
     """Training left the region in which its numbers mean anything: NaN, or a KL past its limit."""
 
     exit_code = 3
+
+
+class Waiting(GyroError):
+    """People have been asked and haven't replied yet; the same command goes on once they have."""
+
+    exit_code = 4

@@ -51,6 +51,9 @@ def test_own_models_play_each_protocol_and_are_measured(capsys, model, questions
     )  # fmt: skip
     assert told["status"] == "done"
     assert any("1 of 3 questions have no truth" in warning for warning in told["warnings"])
+    assert {"excerpts: 3 of 3 turns quote nothing", "open-debate: 12 of 12 turns quote nothing"} <= set(
+        told["warnings"]
+    )
     rows = {row["slice"]: row for row in read_json(out / "evals.json") if row["metric"] == "judge_accuracy"}
     assert {name: row["n"] for name, row in rows.items()} == dict.fromkeys(("informed", "excerpts", "open-debate"), 2)
     games = read_jsonl(next(out.glob("stages/*-games")) / "open-debate.jsonl")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from gyrocompass.cli import main
 from gyrocompass.config import Recipe
-from gyrocompass.errors import InputError
+from gyrocompass.errors import Waiting
 from gyrocompass.feedback.amplify import Limits, answer_by_amplification
 from gyrocompass.feedback.amplify.amplify import Answer, Ask, Direct, Move, State
 from gyrocompass.files import read_json, read_jsonl, write_json
@@ -100,8 +100,8 @@ def test_people_oversee_a_model_of_ones_own(
     asking = command(checkpoint("llama"), data, out, "--overseer", "people")
     with pytest.raises(SystemExit) as end:
         main(asking)
-    assert end.value.code == InputError.exit_code
-    assert "2 moves wait for a person" in capsys.readouterr().err
+    assert end.value.code == Waiting.exit_code
+    assert "2 of 2 replies are waited for" in capsys.readouterr().err
     file = out / "moves.jsonl"
     rows = [row | {"move": "answer: it is"} for row in read_jsonl(file)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))

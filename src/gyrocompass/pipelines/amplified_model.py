@@ -92,12 +92,15 @@ def amplified(
             if config.task == "questions":
                 with_space(policy, list(map(user, questions)))  # says so where not one fits
             put = [SHORTEN.format(text=text) for text in questions] if config.task == "summaries" else questions
-            limits = Limits(config.depth, config.moves, config.budget)
-            trees = answer_by_amplification(put, asked.decide, asked.help, limits)
+            trees = answer_by_amplification(put, asked.decide, asked.help, limits_of(config))
             tick(len(trees))
             write_jsonl(file, [tree.row for tree in trees])
             stages.tell(run, [f"{name}: {note}" for note in notes(trees)])
     return [Node.from_row(row) for row in read_jsonl(file)]
+
+
+def limits_of(config: Amplify) -> Limits:
+    return Limits(config.depth, config.moves, config.budget)
 
 
 def learnt(run: Run, trees: Sequence[Node]) -> list[Example]:
@@ -116,7 +119,7 @@ def open_overseer(
 ) -> Overseer:
     """H: as the settings name it. Summaries are split by length, whoever oversees."""
     if config.task == "summaries":
-        return Scripted(summaries(config.words, SHORTEN))
+        return Scripted(summaries(config.words, SHORTEN, limits_of(config)))
     if config.overseer == PEOPLE:
         return People(run.folder / "moves.jsonl")
     if config.overseer == TOWN_NAME:

@@ -29,6 +29,7 @@ from ..feedback.debate import (
     read_questions,
     read_wording,
 )
+from ..feedback.debate.measure import marks
 from ..feedback.debate.people import PeopleJudge, PeopleSpeaker
 from ..feedback.debate.protocol import Speaker
 from ..files import write_json
@@ -39,7 +40,7 @@ from ..run import Run
 from . import debate_findings as findings
 from . import stages
 from .debate_selfplay import LEARNT, START, meet, met_in, one_round, trained
-from .subject import subjects
+from .subjects import subject
 from .suites import opened
 from .task import base_of, unchanged
 
@@ -73,6 +74,7 @@ def own_games(recipe: Recipe, run: Run, access: Access) -> None:
     cast = _cast(recipe, run, access, wording)
     # 2. The games.
     games = {protocol.name: _played(run, protocol, questions, cast, wording) for protocol in protocols}
+    stages.tell(run, [line for protocol in protocols for line in _marked(protocol, games[protocol.name])])
     # 3. Debater and opponent meet themselves and each other.
     met = _met(recipe.debate, run, protocols, questions, cast, wording)
     # 4. A debater that learns from games with itself.
@@ -181,6 +183,25 @@ def _played(
             questions, protocol, cast.seats, cast.judge, wording,
             seats="alternate" if cast.people else "both", seed=run.seed, kept=file, tick=tick,
         )  # fmt: skip
+
+
+MARKS = {
+    "empty": "turns say nothing",
+    "cut": "turns are longer than {words:,} words, and cut",
+    "no quote": "turns quote nothing",
+    "unverified quote": "turns quote what doesn't stand in the passage",
+    "abstained": "verdicts are abstentions, which widen the interval",
+}
+
+
+def _marked(protocol: Protocol, games: Sequence[Transcript]) -> list[str]:
+    """What to know of the turns and verdicts, a line for each mark."""
+    turns = sum(len(game.turns) for game in games)
+    return [
+        f"{protocol.name}: {n:,} of {len(games) if mark == 'abstained' else turns:,} "
+        + MARKS[mark].format(words=protocol.words)
+        for mark, n in marks(games).items()
+    ]
 
 
 Meetings = Mapping[tuple[str, str], Sequence[Transcript]]

@@ -104,8 +104,8 @@ def _on_a_sheet(run: Run, drawn: Sequence[Example], cutting: Cut) -> str:
     sheet = run.stage_folder("chains") / "sheet.jsonl"
     n = len(read_jsonl(sheet)) if sheet.exists() else write_sheet(drawn, cutting, sheet)
     return (
-        f"{n:,} responses wait for labels in {sheet}, or on the page beside it; `gyro process read {sheet}` reads "
-        "what is filled in."
+        f"{n:,} responses wait for labels in {sheet}, or on the page {sheet.stem}.html beside it; "
+        f"`gyro process read {sheet}` reads what is filled in."
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gyrocompass.errors import InputError
+from gyrocompass.errors import InputError, Waiting
 from gyrocompass.feedback.debate import (
     PROTOCOLS,
     Belief,
@@ -29,7 +29,6 @@ from gyrocompass.feedback.debate import (
     to_row,
 )
 from gyrocompass.feedback.debate.people import PeopleJudge, PeopleSpeaker
-from gyrocompass.feedback.debate.records import Waiting
 from gyrocompass.feedback.debate.training import SwayScorer, asked, before, preferences, self_play
 from gyrocompass.feedback.debate.turns import taken
 from gyrocompass.files import read_jsonl, write_jsonl
@@ -333,7 +332,7 @@ def test_people_are_asked_by_file_and_the_game_goes_on_once_they_replied(tmp_pat
 
 def test_people_on_both_sides_are_asked_at_once(tmp_path):
     people = PeopleSpeaker(tmp_path / "turns.jsonl")
-    with pytest.raises(Waiting, match="1 of 1"):
+    with pytest.raises(Waiting, match="2 of 2"):
         play([FOX], PROTOCOLS["debate"], {"A": people, "B": people}, JUDGE, WORDING, seats="alternate")
     assert [row["id"] for row in read_jsonl(tmp_path / "turns.jsonl")] == ["debate/fox/A/A/0", "debate/fox/A/B/0"]
 
@@ -346,7 +345,7 @@ def test_a_person_whose_verdict_is_no_number_abstains(tmp_path):
         write_jsonl(tmp_path / "v.jsonl", [{**row, "reply": said} for row in read_jsonl(tmp_path / "v.jsonl")])
         assert judge(views) == [Belief(None, None)]
     (tmp_path / "v.jsonl").write_text('{"asked": 1}\n')
-    with pytest.raises(InputError, match=r"v\.jsonl:1: a row without its id"):
+    with pytest.raises(InputError, match=r"v\.jsonl:1: no such row"):
         judge(views)
 
 

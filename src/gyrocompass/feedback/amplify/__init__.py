@@ -2,7 +2,8 @@
 
 from .amplify import Answer, Ask, Direct, Helper, Limits, Move, Overseer, State, answer_by_amplification
 from .asked import Asked
-from .overseers import People, PolicyHelper, PolicyOverseer, Script, Scripted, summaries
+from .overseers import People, PolicyHelper, PolicyOverseer, Script, Scripted
+from .summaries import summaries
 from .tree import Node, answer_in, notes, to_distil
 
 __all__ = [

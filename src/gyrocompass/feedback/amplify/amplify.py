@@ -84,7 +84,8 @@ class _Purse:
 Thinking = Generator[State | str, Move | str, Node]
 """A tree in the making: yields a state for the overseer or a question for the model, is sent a move or a reply."""
 
-BUDGET, CYCLE, MOVES = "the budget of calls is spent", "it asks what is being asked", "too many sub-questions"
+BUDGET, MOVES = "all calls of amplify.budget are spent", "more sub-questions than amplify.moves"
+CYCLE = "it asks what is being asked"
 NO_ANSWER, NO_SUBANSWER = "the model gives no answer", "a sub-question has no answer"
 
 

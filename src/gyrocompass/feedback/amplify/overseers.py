@@ -1,18 +1,17 @@
-"""Who takes questions apart: a model, people by file, a script, or the splitting of long texts."""
+"""Who takes questions apart: a model, people by file, or a script."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from ...errors import InputError
 from ...protocols import Policy
 from ...records import Prompt, user
 from ..choice import with_space
+from ..people import Form, Row, blank, replies
 from .amplify import Answer, Ask, Direct, Move, State
 from .tree import answer_in
 
@@ -88,51 +87,30 @@ def posed(state: State) -> Prompt:
 
 @dataclass(frozen=True)
 class People:
-    """People who write moves into a file: rows of `question`, `asked` and `move`, the last one theirs to fill in.
-
-    Where a move is wanting, its row is added and the work stops with an InputError that says so; the same command goes
-    on once the rows are filled in. Raises InputError for a row that is no such row, or a move that can't be read.
-    """
+    """People who write moves into a file: rows of `question`, `asked` and `move`, the last one theirs to fill in."""
 
     file: Path
 
     def __call__(self, states: Sequence[State], /) -> list[Move]:
-        known = self._known()
-        new = [state for state in dict.fromkeys(states) if state not in known]
-        if new:
-            torn = self.file.exists() and self.file.read_bytes()[-1:] not in (b"", b"\n")
-            with self.file.open("a", encoding="utf-8") as file:
-                file.write("\n" if torn else "")
-                file.writelines(json.dumps(_to_fill(state), ensure_ascii=False) + "\n" for state in new)
-        waiting = len(new) + sum(not move for move in known.values())
-        if any(not known.get(state) for state in states):
-            raise InputError(
-                f"{self.file}: {waiting:,} moves wait for a person; write `ask: ...`, `answer: ...` or `direct` into "
-                "each empty `move`, and give the same command again"
-            )
-        return [read_move(known[state]) for state in states]
-
-    def _known(self) -> dict[State, str]:
-        known: dict[State, str] = {}
-        lines = self.file.read_text(encoding="utf-8").splitlines() if self.file.exists() else []
-        for number, line in enumerate(lines, 1):
-            where = f"{self.file}:{number}"
-            try:
-                row = json.loads(line)
-                state = State(row["question"], tuple((q, a) for q, a in row["asked"]))
-                known[state] = str(row["move"]).strip()
-            except (ValueError, KeyError, TypeError):
-                raise InputError(f"{where}: a row has question, asked and move; restore it as it was") from None
-            if known[state] and read_move(known[state]) == Answer(None, UNREADABLE):
-                raise InputError(f"{where}: {known[state]!r} is no move; write `ask: ...`, `answer: ...` or `direct`")
-        return known
+        """Raises Waiting until every move is there, InputError for a row that is no such row or no move."""
+        rows = {
+            state: {"question": state.question, "asked": list(map(list, state.asked)), "move": ""} for state in states
+        }
+        moves = replies(self.file, rows, FORM, _state)
+        return [read_move(str(moves[state])) for state in states]
 
 
-def _to_fill(state: State) -> dict[str, object]:
-    return {"question": state.question, "asked": [list(pair) for pair in state.asked], "move": ""}
+FORM = Form(("question", "asked", "move"), "move", f"{__package__}:page.html")
 
 
-Script = Callable[[str], Generator[str, str, str | None] | None]
+def _state(row: Row) -> State:
+    move = row["move"]
+    if not blank(move) and read_move(str(move)) == Answer(None, UNREADABLE):
+        raise InputError(f"{move!r} is no move; write `ask: ...`, `answer: ...` or `direct`")
+    return State(row["question"], tuple((q, a) for q, a in row["asked"]))
+
+
+Script = Callable[[str], Generator[str, str, str | Answer | None] | None]
 """Takes a question apart: yields sub-questions, is sent their answers, returns the answer; None if it needn't be."""
 
 
@@ -154,33 +132,5 @@ class Scripted:
             for _, answer in state.asked:
                 asked = thought.send(answer)
         except StopIteration as end:
-            return Answer(end.value)
+            return end.value if isinstance(end.value, Answer) else Answer(end.value)
         return Ask(asked)
-
-
-def summaries(words: int, ask: str = "Summarise in a few sentences: {text}") -> Script:
-    """Recursive summarisation: a text longer than `words` is cut into parts; these are summarised, then their
-    summaries.
-
-    Questions are texts put into `ask`. Source: Wu et al. 2021, arXiv:2109.10862. Raises InputError if words < 2.
-    """
-    if words < 2:
-        raise InputError(f"words is {words}; a part of a text has two or more")
-    before, _, after = ask.partition("{text}")
-
-    def script(question: str) -> Generator[str, str, str | None] | None:
-        text = question.removeprefix(before).removesuffix(after).split()
-        if len(text) <= words:
-            return None
-        return _parts(text)
-
-    def _parts(text: Sequence[str]) -> Generator[str, str, str | None]:
-        n = -(-len(text) // words)
-        cuts = [round(i * len(text) / n) for i in range(n + 1)]
-        found = []
-        for start, end in pairwise(cuts):
-            found.append((yield ask.format(text=" ".join(text[start:end]))))
-        whole = yield ask.format(text=" ".join(found))
-        return whole
-
-    return script

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from ...errors import InputError
+from ...errors import InputError, Waiting
 from ...files import read_jsonl, write_jsonl
 from ...models.batching import seed_of
 from ...terminal import Tick
 from .judges import Judging
 from .protocol import Protocol, Speaker
-from .records import Question, Transcript, Waiting, from_row, to_row
+from .records import Question, Transcript, from_row, to_row
 from .speakers import Speaking
 from .turns import taken
 from .wording import View, Wording
@@ -124,7 +124,7 @@ def _spoken(
         ]
         _keep(kept, games, protocol)
     if waits:
-        raise waits[0]
+        raise waits[-1]
     return games
 
 

@@ -8,16 +8,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...errors import GyroError, InputError
+from ...errors import InputError
 from ...files import read_jsonl
 from .protocol import Speaker
 from .quotes import Quote
-
-
-class Waiting(GyroError):
-    """People have been asked and haven't replied yet; the same command goes on once they have."""
-
-    exit_code = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +150,7 @@ def read_questions(path: Path) -> list[Question]:
     Raises InputError with file and line for a row that is none, or an id that comes twice.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")
     except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"{path}: no such file; give JSONL with question, answers, passage and truth") from None
     found = [_question(line, f"{path}:{i}", i) for i, line in enumerate(lines, 1) if line.strip()]

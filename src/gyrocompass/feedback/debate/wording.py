@@ -211,12 +211,21 @@ def prompt(view: View, wording: Wording) -> Prompt:
 
 
 def transcript_text(view: View, wording: Wording) -> str:
-    """The turns so far. In a group that speaks at once, who argues for the answer named first comes first."""
-    lines = []
+    """The turns so far as text."""
+    lines = [wording.turn.format(speaker=name, text=turn.shown) for name, turn in named_turns(view, wording)]
+    return ("\n" if "\n" in wording.judge else " ").join(lines)
+
+
+def named_turns(view: View, wording: Wording) -> list[tuple[str, Turn]]:
+    """The turns so far, each with what its speaker is called.
+
+    In a group that speaks at once, who argues for the answer named first comes first.
+    """
+    found = []
     for group in by_group(view.transcript.turns, view.protocol):
         ordered = sorted(group, key=lambda turn: turn.side is None or (turn.side == 0) == view.backward)
-        lines += [wording.turn.format(speaker=_name(turn, view, wording), text=turn.shown) for turn in ordered]
-    return ("\n" if "\n" in wording.judge else " ").join(lines)
+        found += [(_name(turn, view, wording), turn) for turn in ordered]
+    return found
 
 
 def by_group(turns: Sequence[Turn], protocol: Protocol) -> list[tuple[Turn, ...]]:

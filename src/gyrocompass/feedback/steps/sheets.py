@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from ...data.sources import Place, rows
 from ...errors import InputError
-from ...files import write_jsonl, write_text
+from ...files import write_jsonl
 from ...models.steps import Cut
 from ...records import Example, Message, Steps
+from ..people import Form, write_page
 
 WORDS = {"right": 1.0, "neutral": 0.5, "wrong": 0.0}
 """What a person may write; a number in [0, 1] will do as well."""
 GUIDE = "right, neutral, wrong or a number from 0 to 1 for each step; null leaves it open"
+FORM = Form(("prompt", "steps", "labels"), "labels", f"{__package__}:page.html")
 
 
 @dataclass(frozen=True)
@@ -42,15 +43,8 @@ def write_sheet(chains: Sequence[Example], cut: Cut, path: Path) -> int:
             lines.append({"prompt": prompt, "steps": list(steps), "labels": [None] * len(steps), "guide": GUIDE})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_jsonl(path, lines)
-    write_text(path.with_suffix(".html"), _page(lines, path.name))
+    write_page(path, lines, FORM)
     return len(lines)
-
-
-def _page(lines: Sequence[Mapping[str, Any]], name: str) -> str:
-    """The sheet as a page that asks for nothing else; it saves a filled-in sheet under the same name."""
-    template = resources.files(__package__).joinpath("sheet.html").read_text(encoding="utf-8")
-    inside = json.dumps(lines, ensure_ascii=False).replace("</", "<\\/")
-    return template.replace('"NAME"', json.dumps(name)).replace("SHEET", inside, 1)
 
 
 def read_sheet(path: Path) -> Sheet:
