@@ -71,7 +71,7 @@ def own_games(recipe: Recipe, run: Run, access: Access) -> None:
     learnt = _learnt(recipe, run, questions, cast, wording) if recipe.debate.learn != "none" else {}
     # 4. How often the judge was right, where that is known.
     content = _content(recipe, protocols, games, learnt, len(questions))
-    run.measure(findings.measurements(games))
+    run.measure(findings.measurements(content["games"]))
     write_json(run.folder / findings.FILE, content)
     run.save(status="done", summary=findings.sentences(content))
 
@@ -149,7 +149,7 @@ def _learnt(recipe: Recipe, run: Run, questions: Sequence[Question], cast: Cast,
     base = base_of(name)
     learnt = trained(run, base, practice, cast.judge, recipe, wording)
     meet(run, {START: base, LEARNT: str(learnt)}, heldout, cast.judge, recipe, wording)
-    return findings.learnt(read_games(run.stage_folder(met_in(CHECKED)), heldout), LEARNT, START)
+    return findings.learnt([read_games(run.stage_folder(met_in(CHECKED)), heldout)], LEARNT, START)
 
 
 def _content(
@@ -160,7 +160,7 @@ def _content(
         "judge": recipe.debate.judge,
         "questions": questions,
         "seeds": [recipe.seed],
-        "games": [findings.game_row(one.name, one, games[one.name], []) for one in protocols],
+        "games": [findings.game_row(one.name, one, [games[one.name]]) for one in protocols],
         "gains": [gain for gain in gains if gain],
         "persuaders": [],
         "learnt": learnt,
