@@ -7,6 +7,7 @@ arXiv:2402.06782, and Kenton et al. 2024, arXiv:2407.04622 (judges who can't rea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,9 @@ def _content(recipe: Recipe, todo: Sequence[seeds.Job], every: Sequence[findings
         "persuaders": findings.persuaders([_met(job) for job in todo]),
         "learnt": _learnt(todo) if recipe.debate.learn != "none" else {},
         "references": findings.references(),
-        "shown": [row for name, protocol, some in games for row in findings.shown(name, protocol, sum(some, []))],
+        "shown": [
+            row for name, protocol, some in games for row in findings.shown(name, protocol, list(chain(*some)))
+        ],
     }  # fmt: skip
 
 

@@ -52,8 +52,8 @@ def short_questions(n: int, seed: int) -> list[Question]:
 
 
 def games(protocols: Sequence[Protocol], quotes: int) -> list[Game]:
-    """What is played: the protocols, controls at equal facts, the informed judge, and debates in which the dishonest side
-    invents its quotes."""
+    """What is played: the protocols, controls at equal facts, the informed judge, and debates in which the dishonest
+    side invents its quotes."""
     debate = PROTOCOLS["debate"]
     faker = BySide(_strongest(quotes), Scripted(evidence.fabricated(quotes)))
     both: dict[Speaker, Speaking] = {"A": faker, "B": faker}

@@ -39,9 +39,8 @@ class PolicyJudge:
             mine = [i for i, name in enumerate(names) if name == answers]
             prompts = [prompt(asked[i], self.wording) for i in mine]
             distinct = list(dict.fromkeys(prompts))  # before a word many views read alike
-            found = dict(
-                zip(distinct, chosen(self.policy, distinct, answers, self.votes, self.seed).p_first, strict=True)
-            )
+            told = chosen(self.policy, distinct, answers, self.votes, self.seed).p_first
+            found = dict(zip(distinct, told, strict=True))
             p[mine] = [found[one] for one in prompts]
         if self.wording.labels:
             p[len(views) :] = 1 - p[len(views) :]

@@ -65,13 +65,13 @@ def _by_question(games: Sequence[Transcript]) -> dict[str, float]:
 
 
 def ece(games: Sequence[Transcript]) -> Estimate:
-    """Calibration error of the belief in the answer held likelier. Raises ValueError if under two verdicts are known."""
+    """Calibration error of the belief in the answer held likelier. Raises ValueError if fewer than two are known."""
     rows, owner = _confidences(games)
     return clusters.bootstrap(rows, owner, calibration.ece, resamples=RESAMPLES)
 
 
 def brier(games: Sequence[Transcript]) -> Estimate:
-    """Brier score of that belief. Raises ValueError if under two verdicts are known."""
+    """Brier score of that belief. Raises ValueError if fewer than two are known."""
     rows, owner = _confidences(games)
     return clusters.bootstrap(rows, owner, calibration.brier, resamples=RESAMPLES)
 
