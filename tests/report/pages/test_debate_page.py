@@ -40,7 +40,7 @@ CONTENT: dict[str, Any] = {
     "games": [
         {"name": "blind", "kind": "blind", "games": 40, "accuracy": measured(0.5), "course": [measured(0.5)]},
         {"name": "consultancy", "kind": "consultancy", "games": 80, "accuracy": measured(0.7),
-         "course": [measured(0.5), measured(0.7)], "honest": measured(0.9), "dishonest": measured(0.5),
+         "course": [measured(0.5), measured(0.7)], "quotes": measured(3.9), "honest": measured(0.9), "dishonest": measured(0.5),
          "marks": {"cut": 2, "abstained": 1}},
         {"name": "unknown", "kind": "debate", "games": 3, "accuracy": None},
     ],
@@ -70,6 +70,7 @@ def test_each_game_has_its_course_or_its_verdict(folder: Path) -> None:
     drawn = {one.group.title: [row.label for row in one.group.rows] for one in content["accuracies"].groups}
     assert drawn == {"Blind": ["verdict"], "Consultancy": ["before a word", "after turn 1"]}
     assert [line.marks for line in content["lines"]] == ["", "cut 2, abstained 1", ""]
+    assert [line.quotes.value if line.quotes else None for line in content["lines"]] == [None, 3.9, None]
     (gain,) = content["gains"].groups
     assert [(row.label, row.estimate.n) for row in gain.group.rows] == [("verdict", 2)]
 

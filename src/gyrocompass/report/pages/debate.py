@@ -24,9 +24,10 @@ OVER_QUESTIONS = "Intervals are 95%, over questions, which n counts. They hold f
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A game's row: what the judge's belief is worth, and what was said."""
+    """A game's row: how much was quoted, what the judge's belief is worth, and what else was said."""
 
     name: str
+    quotes: Estimate | None
     numbers: tuple[Estimate | None, ...]
     marks: str
 
@@ -105,9 +106,9 @@ def _gains(found: Debate) -> Lanes | None:
 
 
 def _line(game: Game) -> Line:
-    numbers = (game.quotes, game.ece, game.brier, game.honest, game.dishonest, game.order_flips, game.longer_wins)
+    numbers = (game.ece, game.brier, game.honest, game.dishonest, game.order_flips, game.longer_wins)
     marks = ", ".join(f"{name} {n:,}" for name, n in (game.marks or {}).items() if n)
-    return Line(game.name, tuple(map(_estimate, numbers)), marks)
+    return Line(game.name, _estimate(game.quotes), tuple(map(_estimate, numbers)), marks)
 
 
 def _estimate(one: Measured | None) -> Estimate | None:
