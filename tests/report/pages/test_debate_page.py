@@ -40,8 +40,8 @@ CONTENT: dict[str, Any] = {
     "games": [
         {"name": "blind", "kind": "blind", "games": 40, "accuracy": measured(0.5), "course": [measured(0.5)]},
         {"name": "consultancy", "kind": "consultancy", "games": 80, "accuracy": measured(0.7),
-         "course": [measured(0.5), measured(0.7)], "quotes": measured(3.9), "honest": measured(0.9), "dishonest": measured(0.5),
-         "marks": {"cut": 2, "abstained": 1}},
+         "course": [measured(0.5), measured(0.7)], "quotes": measured(3.9), "honest": measured(0.9),
+         "dishonest": measured(0.5), "marks": {"cut": 2, "abstained": 1}},
         {"name": "unknown", "kind": "debate", "games": 3, "accuracy": None},
     ],
     "gains": [{"better": "consultancy", "worse": "blind", **measured(0.2, 0.3, 2), "seeds": [0.1, 0.3]}],
