@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from ..worlds.town import evidence
 from . import debate_findings as findings
 from . import debate_seeds as seeds
 from . import debate_town as world
-from .debate_own import own_games, rated
+from .debate_own import own_games
 from .debate_selfplay import LEARNT, START
 from .side_by_side import complete_all
 from .task import TOWN_NAME, unchanged
@@ -54,9 +55,8 @@ def debate(recipe: Recipe, run: Run, access: Access | None = None) -> None:
             )  # fmt: skip
     # 2. How often the judge is right in each game, and by how much more than in another.
     every = [seeds.played(job, seeds.GAMES) for job in todo]
-    pooled = {name: findings.pooled_of(every, name) for name in every[0]}
-    content = _content(recipe, todo, every, pooled)
-    run.measure(findings.measurements(pooled))
+    content = _content(recipe, todo, every)
+    run.measure(findings.measurements(content["games"]))
     write_json(run.folder / findings.FILE, content)
     run.save(status="done", summary=findings.sentences(content))
 
@@ -75,35 +75,32 @@ def check_settings(recipe: Recipe) -> None:
             raise InputError(f"debate.{key} = {given}: {remedy}")
 
 
-def _content(
-    recipe: Recipe, todo: Sequence[seeds.Job], every: Sequence[findings.Games], pooled: findings.Games
-) -> dict[str, Any]:
+def _content(recipe: Recipe, todo: Sequence[seeds.Job], every: Sequence[findings.Games]) -> dict[str, Any]:
     """What debate.json holds; docs/methods/debate.md describes it."""
     protocols = read_protocols(recipe.debate.protocols)
-    games = world.games(protocols, recipe.debate.quotes)
-    gains = [findings.gain_row(*pair, every) for pair in [*findings.ORDER, (world.CHECKED, world.TRUSTED)]]
+    games = [
+        (game.name, game.protocol, [some[game.name] for some in every])
+        for game in world.games(protocols, recipe.debate.quotes)
+    ]
+    gains = [findings.gain_row(*pair, every) for pair in [*findings.ORDER, *world.COMPARED]]
     return {
         "judge": f"a model trained on {recipe.debate.lessons:,} games with known outcome",
         "questions": recipe.debate.questions,
         "seeds": [job.seed for job in todo],
-        "games": [
-            findings.game_row(game.name, game.protocol, pooled[game.name], [some[game.name] for some in every])
-            for game in games
-        ],
+        "games": [findings.game_row(*game) for game in games],
         "gains": [gain for gain in gains if gain],
-        "persuaders": _persuaders([seeds.played(job, seeds.MEETINGS) for job in todo]),
+        "persuaders": findings.persuaders([_met(job) for job in todo]),
         "learnt": _learnt(todo) if recipe.debate.learn != "none" else {},
         "references": findings.references(),
-        "shown": [row for game in games for row in findings.shown(game.name, game.protocol, pooled[game.name])],
+        "shown": [
+            row for name, protocol, some in games for row in findings.shown(name, protocol, list(chain(*some)))
+        ],
     }  # fmt: skip
 
 
-def _persuaders(met: Sequence[findings.Games]) -> list[dict[str, Any]]:
-    """Ratings before the judge, beside its accuracy when a debater of that skill debates itself."""
-    meetings = {
-        (a, b): findings.pooled_of(met, f"{a} {b}") for a, b in (name.split(" ") for name in met[0])
-    }  # fmt: skip
-    return rated(meetings)
+def _met(job: seeds.Job) -> dict[tuple[str, str], list[Transcript]]:
+    """A seed's debates of every skill with every other."""
+    return {(a, b): games for name, games in seeds.played(job, seeds.MEETINGS).items() for a, b in [name.split(" ")]}
 
 
 def _learnt(todo: Sequence[seeds.Job]) -> dict[str, Any]:
@@ -111,13 +108,14 @@ def _learnt(todo: Sequence[seeds.Job]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for stage, quotes in zip(seeds.MET, ("checked", "trusted"), strict=True):
         every = [seeds.played(job, stage) for job in todo]
-        met = {name: findings.pooled_of(every, name) for name in every[0]}
         strengths = {
-            f"Mean strength that {words} claims": findings.told(_strength(met[f"{name} {name}"]))
+            f"Mean strength that {words} claims": findings.told(
+                findings.over_seeds(_strength, [met[f"{name} {name}"] for met in every], span=findings.COUNT)
+            )
             for name, words in ((START, "the start"), (LEARNT, "the learnt debater"))
         }
         found |= {
-            f"{name}, quotes {quotes}": e for name, e in (findings.learnt(met, LEARNT, START) | strengths).items()
+            f"{name}, quotes {quotes}": e for name, e in (findings.learnt(every, LEARNT, START) | strengths).items()
         }
     return found
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ..feedback.debate import Protocol, Transcript, measure
 from ..feedback.debate.quotes import pieces
-from ..maths import clusters, stats
+from ..maths import clusters, nested
 from ..maths.stats import Estimate
 from ..records import Measurement
 
@@ -23,23 +24,28 @@ REFERENCES = (
     ("Michael et al. 2023, human judges", "2311.08702", {"consultancy": 0.74, "debate": 0.84}),
 )
 """Judge accuracies on passages of real text, as the papers report them: source, arXiv id, accuracy by game."""
+METRICS = {"judge_accuracy": "accuracy", "judge_ece": "ece", "judge_brier": "brier"}
+"""Metrics of evals.json by what debate.json calls them."""
 
 Row = dict[str, Any]
 T = TypeVar("T")
 Games = Mapping[str, Sequence[Transcript]]
-"""Games by name; with several seeds, of all of them."""
+"""A seed's games by name."""
+Span = tuple[float, float]
+SHARE, GAP, COUNT = (0.0, 1.0), (-1.0, 1.0), (0.0, float("inf"))
 
 
-def measurements(games: Games) -> list[Measurement]:
-    """Rows of evals.json: the judge's accuracy and calibration, sliced by game. Games of no known truth have none."""
-    rows = []
-    for name, some in games.items():
-        found = {"judge_accuracy": known(measure.accuracy, some)}
-        calibration = known(measure.calibrated, some)
-        if calibration:
-            found |= {"judge_ece": calibration.ece, "judge_brier": calibration.brier}
-        rows += [Measurement(JUDGE, "intent", metric, *e[:4], slice=name) for metric, e in found.items() if e]
-    return rows
+def measurements(rows: Sequence[Row]) -> list[Measurement]:
+    """Rows of evals.json from those of the games: the judge's accuracy and calibration, sliced by game.
+
+    Games of no known truth have none.
+    """
+    return [
+        Measurement(JUDGE, "intent", metric, e["value"], e["low"], e["high"], e["n"], slice=row["name"])
+        for row in rows
+        for metric, key in METRICS.items()
+        if (e := row[key])
+    ]
 
 
 def references() -> list[Row]:
@@ -55,61 +61,84 @@ def known(measured: Callable[..., T], *games: Any) -> T | None:
         return None
 
 
-def game_row(name: str, protocol: Protocol, games: Sequence[Transcript], seeds: Sequence[Sequence[Transcript]]) -> Row:
-    """What debate.json tells of a game."""
-    calibration = known(measure.calibrated, games)
-    bins = calibration.bins if calibration else []
-    sway = known(measure.sway, games) if protocol.kind == "consultancy" else None
+def over_seeds(
+    measured: Callable[..., Estimate | None], *games: Sequence[Sequence[Transcript]], span: Span = SHARE
+) -> Estimate | None:
+    """What is measured of each seed's games, over seeds; of one seed over its questions. None where one has no such
+    number."""
+    each = [known(measured, *some) for some in zip(*games, strict=True)]
+    told = [e for e in each if e is not None]
+    return nested.mean(told, span) if len(told) == len(each) else None
+
+
+def game_row(name: str, protocol: Protocol, seeds: Sequence[Sequence[Transcript]]) -> Row:
+    """What debate.json tells of a game, from each seed's transcripts of it."""
+    games = [game for some in seeds for game in some]
+    consulted = protocol.kind == "consultancy"
+    course = [over_seeds(partial(measure.course, step=step), seeds) for step in range(len(protocol.groups) + 1)]
     return {
         "name": name,
         "kind": protocol.kind,
         "games": len(games),
-        "accuracy": told(known(measure.accuracy, games)),
+        "accuracy": told(over_seeds(measure.accuracy, seeds)),
         "seeds": [float(e.value) for some in seeds if (e := known(measure.accuracy, some))],
-        "course": [told(e) for e in known(measure.courses, games, protocol) or []],
-        "ece": told(calibration.ece) if calibration else None,
-        "brier": told(calibration.brier) if calibration else None,
-        "bins": [{"confidence": one.confidence, **told_surely(one.accuracy)} for one in bins],
-        "honest": told(sway.honest) if sway else None,
-        "dishonest": told(sway.dishonest) if sway else None,
-        "words": told(measure.words(games)),
-        "longer_wins": told(known(measure.length_bias, games)),
-        "order_flips": told(known(measure.order_flips, games)),
+        "course": [told(e) for e in course if e],
+        "ece": told(over_seeds(measure.ece, seeds)),
+        "brier": told(over_seeds(measure.brier, seeds)),
+        "bins": [{"confidence": one.confidence, **told_surely(one.accuracy)} for one in measure.bins(games)],
+        "honest": told(over_seeds(measure.honest, seeds)) if consulted else None,
+        "dishonest": told(over_seeds(measure.dishonest, seeds)) if consulted else None,
+        "quotes": told(over_seeds(measure.quotes, seeds, span=COUNT)),
+        "words": told(over_seeds(measure.words, seeds, span=COUNT)),
+        "longer_wins": told(over_seeds(measure.length_bias, seeds)),
+        "order_flips": told(over_seeds(measure.order_flips, seeds)),
         "marks": measure.marks(games),
     }  # fmt: skip
 
 
 def gain_row(better: str, worse: str, seeds: Sequence[Games]) -> Row | None:
-    """By how much the judge is more often right in one game than in another: over questions, and over seeds."""
+    """By how much the judge is more often right in one game than in another, paired by question."""
     if not all({better, worse} <= games.keys() for games in seeds):
         return None
-    each = [e.value for games in seeds if (e := known(measure.gain, games[better], games[worse]))]
-    if len(each) < len(seeds):
+    pairs = [[games[name] for games in seeds] for name in (better, worse)]
+    over = over_seeds(measure.gain, *pairs, span=GAP)
+    if over is None:
         return None
-    pooled = measure.gain(pooled_of(seeds, better), pooled_of(seeds, worse))
-    over = stats.mean(each) if len(each) > 1 else None
-    return {"better": better, "worse": worse, **told_surely(pooled), "seeds": each, "over_seeds": told(over)}
-
-
-def pooled_of(seeds: Sequence[Games], name: str) -> list[Transcript]:
-    """The games of a name of all seeds."""
-    return [game for games in seeds for game in games[name]]
+    each = [float(measure.gain(*pair).value) for pair in zip(*pairs, strict=True)]
+    return {"better": better, "worse": worse, **told_surely(over), "seeds": each}
 
 
 WON = "Share of games that the learnt debater wins against its start"
 
 
-def learnt(met: Games, learnt: str, start: str) -> Row:
+def learnt(seeds: Sequence[Games], learnt: str, start: str) -> Row:
     """What self-play made of a debater, from its games with its start in either seat, and of each with itself."""
+    each = [_learnt(met, learnt, start) for met in seeds]
+    return {name: told(nested.mean([one[name] for one in each], SHARE)) for name in each[0]}
+
+
+def _learnt(met: Games, learnt: str, start: str) -> dict[str, Estimate]:
     first, second = met[f"{learnt} {start}"], met[f"{start} {learnt}"]
     won = measure.seat_wins(first, 0) + measure.seat_wins(second, 1)
     itself = {"the start": met[f"{start} {start}"], "the learnt debater": met[f"{learnt} {learnt}"]}
-    owners = measure.names(first) + measure.names(second)
-    numbers = {WON: clusters.proportion(won, owners)}
+    numbers = {WON: clusters.proportion(won, measure.names(first) + measure.names(second))}
     for words, games in itself.items():
         numbers[f"Share of verdicts that are right where {words} debates itself"] = measure.accuracy(games)
         numbers[f"Share of turns in which {words} quotes and invents nothing"] = measure.sound(games)
-    return {name: told(e) for name, e in numbers.items()}
+    return numbers
+
+
+def persuaders(seeds: Sequence[Mapping[tuple[str, str], Sequence[Transcript]]]) -> list[Row]:
+    """Debaters' ratings before the judge, beside its accuracy when each debates itself."""
+    each = [measure.persuaders(meetings) for meetings in seeds]
+    return [
+        {
+            "name": same[0].name,
+            "rating": told(nested.mean([one.rating for one in same])),
+            "accuracy": told(nested.mean([one.accuracy for one in same], SHARE)),
+        }
+        for same in zip(*each, strict=True)
+    ]
 
 
 def told(e: Estimate | None) -> Row | None:
@@ -180,13 +209,12 @@ def sentences(content: Row) -> list[str]:
 
 
 def _compared(gains: Sequence[Row]) -> str:
-    """How the games of each pair lie: over seeds, where there are several."""
+    """How the games of each pair lie."""
     parts = []
     for row in gains:
-        over = row["over_seeds"] or row
-        verdict = "is above" if over["low"] > 0 else "is below" if over["high"] < 0 else "is not told apart from"
-        seeds = f" over {over['n']} seeds" if row["over_seeds"] else ""
-        parts.append(f"{row['better']} {verdict} {row['worse']}, by {_interval(over)}{seeds}")
+        verdict = "is above" if row["low"] > 0 else "is below" if row["high"] < 0 else "is not told apart from"
+        seeds = f" over {row['n']} seeds" if len(row["seeds"]) > 1 else ""
+        parts.append(f"{row['better']} {verdict} {row['worse']}, by {_interval(row)}{seeds}")
     return f"Judge accuracy: {'; '.join(parts)}."
 
 

@@ -22,7 +22,6 @@ from ..feedback.debate import (
     Speaking,
     Transcript,
     Wording,
-    measure,
     play,
     read_games,
     read_protocols,
@@ -81,7 +80,7 @@ def own_games(recipe: Recipe, run: Run, access: Access) -> None:
     learnt = _learnt(recipe, run, protocols, questions, cast, wording) if recipe.debate.learn != "none" else {}
     # 5. How often the judge was right, where that is known.
     content = _content(recipe, protocols, games, met, learnt, len(questions))
-    run.measure(findings.measurements(games))
+    run.measure(findings.measurements(content["games"]))
     write_json(run.folder / findings.FILE, content)
     run.save(status="done", summary=findings.sentences(content))
 
@@ -240,14 +239,6 @@ def meetings(
     }  # fmt: skip
 
 
-def rated(met: Meetings) -> list[dict[str, Any]]:
-    """Ratings before the judge, beside its accuracy when a debater debates itself; none where nothing is known."""
-    return [
-        {"name": one.name, "rating": findings.told(one.rating), "accuracy": findings.told(one.accuracy)}
-        for one in findings.known(measure.persuaders, met) or ()
-    ]
-
-
 def halves(questions: Sequence[Question], seed: int) -> tuple[list[Question], list[Question]]:
     """Questions for practice, and questions held out."""
     order = [questions[i] for i in shuffled(len(questions), seed_of(seed, "practice"))]
@@ -263,7 +254,7 @@ def _learnt(
     base, protocol = base_of(recipe.debate.debater), one_round(protocols)
     learnt = trained(run, base, practice, cast.judge, recipe, wording, protocol)
     meet(run, {START: base, LEARNT: str(learnt)}, heldout, cast.judge, recipe, wording, protocol)
-    return findings.learnt(read_games(run.stage_folder(met_in(protocol)), heldout), LEARNT, START)
+    return findings.learnt([read_games(run.stage_folder(met_in(protocol)), heldout)], LEARNT, START)
 
 
 def _content(
@@ -275,9 +266,9 @@ def _content(
         "judge": recipe.debate.judge,
         "questions": questions,
         "seeds": [recipe.seed],
-        "games": [findings.game_row(one.name, one, games[one.name], []) for one in protocols],
+        "games": [findings.game_row(one.name, one, [games[one.name]]) for one in protocols],
         "gains": [gain for gain in gains if gain],
-        "persuaders": rated(met),
+        "persuaders": (findings.known(findings.persuaders, [met]) or []) if met else [],
         "learnt": learnt,
         "references": findings.references(),
         "shown": [row for one in protocols for row in findings.shown(one.name, one, games[one.name])],

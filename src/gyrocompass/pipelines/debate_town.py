@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 from ..feedback.debate import PROTOCOLS, BySide, Protocol, Question, Scripted, Speaking, Transcript, View, Wording, play
@@ -21,6 +21,10 @@ SKILLS = {"careless": None, "hurried": evidence.WITNESSES // 2, "thorough": evid
 """Debaters by what they choose their quotes from: chance, the first half of the facts, all of them."""
 CHECKED, TRUSTED = "invented quotes, checked", "invented quotes, trusted"
 ONE_ROUND = PROTOCOLS["debate"].model_copy(update={"rounds": 1})
+EQUAL_EXCERPTS, EQUAL_CONSULTANCY = "excerpts at equal facts", "consultancy at equal facts"
+"""Controls that quote as many facts as a debate of two rounds does, so that it can't win by quoting more."""
+COMPARED = (("debate", EQUAL_CONSULTANCY), ("debate", EQUAL_EXCERPTS), (CHECKED, TRUSTED))
+"""The town's own comparisons, better first."""
 READ_OUT = "all read out"
 """The fully informed judge of the town: its passages are too long for it, but all facts of one are not."""
 
@@ -48,15 +52,16 @@ def short_questions(n: int, seed: int) -> list[Question]:
 
 
 def games(protocols: Sequence[Protocol], quotes: int) -> list[Game]:
-    """What is played: the protocols, the informed judge, and debates in which the dishonest side invents its quotes."""
+    """What is played: the protocols, controls at equal facts, the informed judge, and debates in which the dishonest
+    side invents its quotes."""
     debate = PROTOCOLS["debate"]
     faker = BySide(_strongest(quotes), Scripted(evidence.fabricated(quotes)))
     both: dict[Speaker, Speaking] = {"A": faker, "B": faker}
     trusting = debate.model_copy(update={"quotes": "trusted"})
-    everything: dict[Speaker, Speaking] = {"reader": Scripted(evidence.at_random(evidence.WITNESSES))}
     return [
         *(_game(protocol, quotes) for protocol in protocols),
-        Game(READ_OUT, PROTOCOLS["excerpts"], everything),
+        *_at_equal_facts(quotes),
+        Game(READ_OUT, PROTOCOLS["excerpts"], _reader(evidence.WITNESSES)),
         Game(CHECKED, debate, both),
         Game(TRUSTED, trusting, both),
     ]
@@ -64,9 +69,22 @@ def games(protocols: Sequence[Protocol], quotes: int) -> list[Game]:
 
 def _game(protocol: Protocol, quotes: int) -> Game:
     debater = _strongest(quotes)
-    reader = Scripted(evidence.at_random(2 * quotes))
     seats: Seats = "both" if protocol.kind == "consultancy" else "alternate"
-    return Game(protocol.name, protocol, {"A": debater, "B": debater, "reader": reader}, seats)
+    return Game(protocol.name, protocol, {"A": debater, "B": debater, **_reader(2 * quotes)}, seats)
+
+
+def _at_equal_facts(quotes: int) -> list[Game]:
+    """A consultant has the turns of one debater and quotes for two, its strongest; where its side has fewer facts than
+    that it quotes all of them."""
+    facts = quotes * sum(map(len, PROTOCOLS["debate"].groups))
+    return [
+        Game(EQUAL_EXCERPTS, PROTOCOLS["excerpts"], _reader(facts)),
+        Game(EQUAL_CONSULTANCY, PROTOCOLS["consultancy"], {"A": _strongest(2 * quotes)}, "both"),
+    ]
+
+
+def _reader(facts: int) -> dict[Speaker, Speaking]:
+    return {"reader": Scripted(evidence.at_random(facts))}
 
 
 def _strongest(quotes: int) -> Scripted:
@@ -86,13 +104,16 @@ def _skilled(quotes: int, seen: int | None) -> Scripted:
 
 LESSONS = {
     "excerpts": 0.30,
-    "consultancy": 0.20,
-    "open-consultancy": 0.10,
+    "consultancy": 0.15,
+    EQUAL_CONSULTANCY: 0.12,
+    "open-consultancy": 0.08,
     "debate": 0.25,
     "open-debate": 0.05,
-    "invented": 0.10,
+    CHECKED: 0.05,
 }
-"""Shares of the judge's lessons by game."""
+"""Shares of the judge's lessons by game; the excerpts are of one fact to all."""
+WORDLESS, WHOLE = 0.06, 0.65
+"""Which lessons break off before a word is said, and up to which share of them all is said; the rest in between."""
 
 
 def lessons(n: int, quotes: int, seed: int) -> list[Example]:
@@ -111,19 +132,21 @@ def lessons(n: int, quotes: int, seed: int) -> list[Example]:
 
 def _lesson_games(n: int, quotes: int, seed: int) -> Iterator[tuple[Protocol, Transcript]]:
     by_name = {game.name: game for game in games(list(PROTOCOLS.values()), quotes)}
-    by_name["invented"] = by_name[CHECKED]
     for name, share in LESSONS.items():
-        game = by_name[name]
         asked = questions(max(round(n * share), 1), seed_of(seed, "lessons", name))
-        if name != "excerpts":
-            played = play(asked, game.protocol, game.speakers, silent, WORDING, seats="alternate")
+        parts = _excerpted(asked) if name == "excerpts" else [(by_name[name], asked)]
+        for game, some in parts:
+            played = play(some, game.protocol, game.speakers, silent, WORDING, seats="alternate")
             yield from ((game.protocol, one) for one in played)
-            continue
-        each = -(-len(asked) // evidence.WITNESSES)
-        for k in range(1, evidence.WITNESSES + 1):
-            reader: dict[Speaker, Speaking] = {"reader": Scripted(evidence.at_random(k))}
-            for one in play(asked[(k - 1) * each : k * each], game.protocol, reader, silent, WORDING):
-                yield game.protocol, one
+
+
+def _excerpted(asked: Sequence[Question]) -> Iterator[tuple[Game, Sequence[Question]]]:
+    """Of k facts k times as many as of one, for many are harder to add up; in fours, half of which have either answer,
+    so that how many there are tells nothing."""
+    fours, each = len(asked) // 4, evidence.WITNESSES
+    ends = [4 * (fours * k * (k + 1) // (each * (each + 1))) for k in range(each + 1)]
+    for k, (start, end) in enumerate(pairwise(ends), 1):
+        yield Game("excerpts", PROTOCOLS["excerpts"], _reader(k)), asked[start:end]
 
 
 def silent(views: Sequence[View]) -> list[Belief]:
@@ -132,9 +155,9 @@ def silent(views: Sequence[View]) -> list[Belief]:
 
 
 def _broken_off(game: Transcript, protocol: Protocol, rng: random.Random) -> Transcript:
-    """The game up to the end of one of its groups; half of the time all of it."""
-    sizes = [len(group) for group in protocol.groups]
-    kept = len(sizes) if rng.random() < 0.5 else rng.randint(0, len(sizes))
+    """The game up to the end of one of its groups, most often of the last; seldom before a word."""
+    sizes, drawn = [len(group) for group in protocol.groups], rng.random()
+    kept = 0 if drawn < WORDLESS else len(sizes) if drawn < WHOLE else rng.randint(1, len(sizes))
     return Transcript(game.question, game.protocol, game.opens, game.turns[: sum(sizes[:kept])])
 
 

@@ -35,6 +35,7 @@ class Game:
     bins: tuple[Bin, ...] = ()
     honest: Measured | None = None
     dishonest: Measured | None = None
+    quotes: Measured | None = None
     words: Measured | None = None
     longer_wins: Measured | None = None
     order_flips: Measured | None = None
@@ -43,12 +44,11 @@ class Game:
 
 @dataclass(frozen=True, kw_only=True)
 class Gain(Measured):
-    """By how much the judge is more often right in one game than in another, over questions and over seeds."""
+    """By how much the judge is more often right in one game than in another; `seeds` has each seed's."""
 
     better: str
     worse: str
     seeds: tuple[FiniteFloat, ...] = ()
-    over_seeds: Measured | None = None
 
 
 @dataclass(frozen=True)

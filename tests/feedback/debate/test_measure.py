@@ -2,7 +2,7 @@
 
 import pytest
 
-from gyrocompass.feedback.debate import PROTOCOLS, Belief, Question, Quote, Transcript, Turn, measure
+from gyrocompass.feedback.debate import Belief, Question, Quote, Transcript, Turn, measure
 
 
 def game(name, p_first, *, truth=0, opens=0, turns=(), backward=None, passage=""):
@@ -46,25 +46,22 @@ def test_gain_is_paired_by_question():
 
 def test_a_credulous_judge_is_right_with_an_honest_consultant_alone():
     games = [game(str(i), 0.9 if opens == 0 else 0.1, opens=opens) for i in range(6) for opens in (0, 1)]
-    found = measure.sway(games)
-    assert (found.honest.value, found.dishonest.value) == (1.0, 0.0)
+    assert (measure.honest(games).value, measure.dishonest(games).value) == (1.0, 0.0)
     assert measure.accuracy(games).value == 0.5
 
 
 def test_calibration_of_a_judge_that_is_right_as_often_as_it_says():
     games = [game(str(i), 0.8, truth=int(i % 5 == 0)) for i in range(100)]
-    found = measure.calibrated(games)
-    assert found.ece.value == pytest.approx(0.0, abs=0.05)
-    assert found.brier.value == pytest.approx(0.8 * 0.04 + 0.2 * 0.64)
-    assert [one.confidence for one in found.bins] == pytest.approx([0.8])
+    assert measure.ece(games).value == pytest.approx(0.0, abs=0.05)
+    assert measure.brier(games).value == pytest.approx(0.8 * 0.04 + 0.2 * 0.64)
+    assert [one.confidence for one in measure.bins(games)] == pytest.approx([0.8])
+    assert measure.bins([game("1", None)]) == []
 
 
-def test_order_flips_and_courses():
+def test_order_flips_and_the_course_of_accuracy():
     games = [game("1", 0.9, backward=0.2), game("2", 0.9, backward=0.7)]
     assert measure.order_flips(games).value == 0.5
-    one_round = PROTOCOLS["debate"].model_copy(update={"rounds": 1})
-    before, after = measure.courses(games, one_round)
-    assert (before.value, after.value) == (0.5, 1.0)
+    assert [measure.course(games, step).value for step in (0, 1)] == [0.5, 1.0]
 
 
 def test_length_and_who_wins_by_it():
@@ -80,6 +77,7 @@ def test_turns_without_an_invented_quote_and_marks():
     turns = (turn(0, 1, quotes=(good,)), turn(1, 1, quotes=(good, bad), marks=("unverified quote",)), turn(0, 1))
     games = [game("1", 0.9, turns=turns, passage="so x"), game("2", 0.9, turns=turns, passage="x")]
     assert measure.sound(games).value == pytest.approx(1 / 3)
+    assert measure.quotes(games).value == 3
     assert measure.marks(games) == {"unverified quote": 2}
     blank = turn(0, 1, quotes=(Quote("", False),), marks=("unverified quote",))
     assert measure.sound([game("1", 0.9, turns=(blank,), passage="x")]).value == 0
@@ -107,6 +105,6 @@ def test_who_wins_more_has_the_higher_rating_and_seats_do_not_matter():
 
 
 def test_even_odds_are_half_right():
-    found = measure.calibrated([game(str(i), 0.5) for i in range(4)])
-    assert found.ece.value == 0.0
-    assert [one.accuracy.value for one in found.bins] == [0.5]
+    games = [game(str(i), 0.5) for i in range(4)]
+    assert measure.ece(games).value == 0.0
+    assert [one.accuracy.value for one in measure.bins(games)] == [0.5]

@@ -180,6 +180,14 @@ def test_a_judge_is_asked_in_both_orders_and_one_that_goes_by_place_ends_at_even
     assert game.verdict == 0.5
 
 
+def test_a_judge_is_asked_once_about_views_that_read_alike():
+    policy = Echo("A", "B")
+    twice = play([FOX], PROTOCOLS["blind"].model_copy(update={"turns": (("A",),)}), {"A": say("x")},
+                 PolicyJudge(policy, WORDING, votes=1), WORDING)  # fmt: skip
+    assert len(policy.asked) == 2 + 4
+    assert [game.beliefs[0] for game in twice] == [Belief(1.0, 1.0)] * 2
+
+
 def test_a_judge_who_cannot_be_read_abstains():
     (game,) = play([FOX], PROTOCOLS["blind"], {}, PolicyJudge(Echo("Well, who knows?"), WORDING), WORDING)
     assert game.verdict is None

@@ -1,5 +1,7 @@
 """Quotes: found, held against the passage, shown; and turns cut to their limit."""
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +58,10 @@ def test_any_whole_words_of_a_passage_are_verified(passage, start, length):
     words = passage.split()[start : start + length]
     quote = check(f"<quote>{' '.join(words)}</quote>", passage).quotes[0]
     assert quote.verified == bool(words)
+
+
+@given(st.text("aé_ .", max_size=12), st.text("aé_ .", max_size=4).filter(str.strip))
+def test_a_quote_stands_where_no_word_goes_on_at_its_ends(passage, quote):
+    quoted, text = " ".join(quote.split()), " ".join(passage.split())
+    assert stands(quoted, passage) == bool(re.search(rf"(?<!\w){re.escape(quoted)}(?!\w)", text))
+    assert not stands("", passage)

@@ -40,12 +40,11 @@ CONTENT: dict[str, Any] = {
     "games": [
         {"name": "blind", "kind": "blind", "games": 40, "accuracy": measured(0.5), "course": [measured(0.5)]},
         {"name": "consultancy", "kind": "consultancy", "games": 80, "accuracy": measured(0.7),
-         "course": [measured(0.5), measured(0.7)], "honest": measured(0.9), "dishonest": measured(0.5),
-         "marks": {"cut": 2, "abstained": 1}},
+         "course": [measured(0.5), measured(0.7)], "quotes": measured(3.9), "honest": measured(0.9),
+         "dishonest": measured(0.5), "marks": {"cut": 2, "abstained": 1}},
         {"name": "unknown", "kind": "debate", "games": 3, "accuracy": None},
     ],
-    "gains": [{"better": "consultancy", "worse": "blind", **measured(0.2), "seeds": [0.1, 0.3],
-               "over_seeds": measured(0.2, 0.3, 2)}],
+    "gains": [{"better": "consultancy", "worse": "blind", **measured(0.2, 0.3, 2), "seeds": [0.1, 0.3]}],
     "persuaders": [{"name": "thorough", "rating": measured(1.2), "accuracy": measured(0.8)}],
     "learnt": {"Share of games won": measured(0.6)},
     "references": [{"source": "Khan et al. 2024", "arxiv": "2402.06782", "accuracies": {"blind": 0.48}}],
@@ -71,8 +70,17 @@ def test_each_game_has_its_course_or_its_verdict(folder: Path) -> None:
     drawn = {one.group.title: [row.label for row in one.group.rows] for one in content["accuracies"].groups}
     assert drawn == {"Blind": ["verdict"], "Consultancy": ["before a word", "after turn 1"]}
     assert [line.marks for line in content["lines"]] == ["", "cut 2, abstained 1", ""]
+    assert [line.quotes.value if line.quotes else None for line in content["lines"]] == [None, 3.9, None]
     (gain,) = content["gains"].groups
-    assert [row.label for row in gain.group.rows] == ["over questions", "over seeds"]
+    assert [(row.label, row.estimate.n) for row in gain.group.rows] == [("verdict", 2)]
+
+
+def test_the_page_says_what_its_intervals_hold_for(folder: Path) -> None:
+    assert "over seeds: each has a judge" in render(read(folder))
+    (folder / "debate.json").write_text(json.dumps(CONTENT | {"seeds": [0]}))
+    text = render(read(folder))
+    assert "over questions, which n counts" in text
+    assert "over seeds" not in text
 
 
 def test_turns_stand_in_two_columns_with_the_belief_after_each_exchange(folder: Path) -> None:

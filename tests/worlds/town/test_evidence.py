@@ -95,12 +95,13 @@ def test_oracle_debate(drawn, quotes, expected):
     assert (verdict == truth).mean() == pytest.approx(expected, abs=0.01)
 
 
-def test_oracle_random_quotes(drawn):
-    """Four at random: 1/2 + asin(sqrt(4 / N)) / pi."""
+@pytest.mark.parametrize(("quotes", "expected"), [(4, 0.69), (8, 0.80)])
+def test_oracle_random_quotes(drawn, quotes, expected):
+    """Some at random: 1/2 + asin(sqrt(quotes / N)) / pi."""
     weights, _, truth = drawn
-    accuracy = ((weights[:, :4].sum(1) > 0) == truth).mean()
-    assert accuracy == pytest.approx(0.5 + np.arcsin(np.sqrt(4 / N)) / np.pi, abs=0.01)
-    assert accuracy == pytest.approx(0.69, abs=0.015)
+    accuracy = ((weights[:, :quotes].sum(1) > 0) == truth).mean()
+    assert accuracy == pytest.approx(0.5 + np.arcsin(np.sqrt(quotes / N)) / np.pi, abs=0.01)
+    assert accuracy == pytest.approx(expected, abs=0.015)
 
 
 def test_oracle_consultancy(drawn):
@@ -114,6 +115,19 @@ def test_oracle_consultancy(drawn):
     threshold = np.median(strength)
     calibrated = ((strength > threshold) == right).mean()
     assert 0.77 < calibrated < 0.82
+
+
+def test_oracle_consultancy_at_equal_facts(drawn):
+    """A consultant that quotes eight, or all of its side where these are fewer: all that it leaves out speaks against
+    it or is weak. What it quotes is set against the mean of what it doesn't; how many it quotes tells much of that."""
+    _, (ours, theirs), truth = drawn
+    side = np.random.default_rng(1).random(DRAWS) < 0.5
+    quoted = np.where(side[:, None], ours, theirs)[:, :8]
+    number, right = (quoted > 0).sum(1), side == truth
+    verdict = quoted.sum(1) > (N - number) * np.sqrt(2 / np.pi)
+    assert (verdict == right).mean() == pytest.approx(0.86, abs=0.01)
+    assert ((number >= 6) == right).mean() == pytest.approx(0.78, abs=0.01)
+    assert number.mean() == pytest.approx(5.9, abs=0.05)
 
 
 def test_equal_evidence_makes_sides_cancel(drawn):

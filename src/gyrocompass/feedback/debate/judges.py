@@ -38,7 +38,10 @@ class PolicyJudge:
         for answers in dict.fromkeys(names):
             mine = [i for i, name in enumerate(names) if name == answers]
             prompts = [prompt(asked[i], self.wording) for i in mine]
-            p[mine] = chosen(self.policy, prompts, answers, self.votes, self.seed).p_first
+            distinct = list(dict.fromkeys(prompts))  # before a word many views read alike
+            told = chosen(self.policy, distinct, answers, self.votes, self.seed).p_first
+            found = dict(zip(distinct, told, strict=True))
+            p[mine] = [found[one] for one in prompts]
         if self.wording.labels:
             p[len(views) :] = 1 - p[len(views) :]
         return beliefs(p)

@@ -1,8 +1,8 @@
 """What games measure: how often the judge ends up right, how far its belief can be trusted, who persuades, how long.
 
 Estimates are clustered by question, but for the strengths of persuaders, whose games count as independent, and the bins
-of a diagram. Of several judges' games they hold for these judges. An abstention is no verdict: it widens intervals to
-their worst and best ends.
+of a diagram. They hold for the judge whose games these are. An abstention is no verdict: it widens intervals to their
+worst and best ends.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from .records import Transcript
 from .wording import by_group
 
 TIED = 1e-9
+RESAMPLES = 300
 
 
 def accuracy(games: Sequence[Transcript]) -> Estimate:
@@ -63,30 +64,32 @@ def _by_question(games: Sequence[Transcript]) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-class Calibration(NamedTuple):
-    """How far the belief in the answer held likelier can be trusted: errors, and the bins of a diagram."""
-
-    ece: Estimate
-    brier: Estimate
-    bins: list[calibration.Bin]
+def ece(games: Sequence[Transcript]) -> Estimate:
+    """Calibration error of the belief in the answer held likelier. Raises ValueError if fewer than two are known."""
+    rows, owner = _confidences(games)
+    return clusters.bootstrap(rows, owner, calibration.ece, resamples=RESAMPLES)
 
 
-def calibrated(games: Sequence[Transcript], seed: int = 0) -> Calibration:
-    """Calibration of the verdicts that are known; of even odds every other one is right.
+def brier(games: Sequence[Transcript]) -> Estimate:
+    """Brier score of that belief. Raises ValueError if fewer than two are known."""
+    rows, owner = _confidences(games)
+    return clusters.bootstrap(rows, owner, calibration.brier, resamples=RESAMPLES)
 
-    Raises ValueError if fewer than two are known.
-    """
+
+def bins(games: Sequence[Transcript]) -> list[calibration.Bin]:
+    """A diagram of that belief's calibration; no bins if no verdict is known."""
+    rows, _ = _confidences(games)
+    return calibration.reliability(rows) if len(rows) else []
+
+
+def _confidences(games: Sequence[Transcript]) -> tuple[Floats, list[str]]:
+    """Confidence and correctness of the verdicts that are known, (n, 2), of even odds every other one right; and their
+    questions."""
     known = [game for game in games if game.p_right is not None]
     p = np.array([game.p_right for game in known], dtype=np.float64)
     tied = np.abs(p - 0.5) <= TIED
     sides = np.where(tied, np.cumsum(tied) % 2, p > 0.5)
-    rows = np.stack([np.maximum(p, 1 - p), sides], axis=1)
-    owner = names(known)
-    return Calibration(
-        clusters.bootstrap(rows, owner, calibration.ece, seed=seed, resamples=300),
-        clusters.bootstrap(rows, owner, calibration.brier, seed=seed, resamples=300),
-        calibration.reliability(rows),
-    )
+    return np.stack([np.maximum(p, 1 - p), sides], axis=1), names(known)
 
 
 def seat_wins(games: Sequence[Transcript], seat: int) -> list[float]:
@@ -104,22 +107,17 @@ def sound(games: Sequence[Transcript]) -> Estimate:
     return clusters.proportion(values, np.array([game.question.id for game, _ in turns]))
 
 
-class Sway(NamedTuple):
-    """A consultant's pull: the judge's mean belief in what it argues for, when that is right and when it is wrong."""
+def honest(games: Sequence[Transcript]) -> Estimate:
+    """The judge's accuracy with a consultant who argues for the right answer. Raises ValueError if there is none.
 
-    honest: Estimate
-    dishonest: Estimate
-
-
-def sway(games: Sequence[Transcript]) -> Sway:
-    """The judge's accuracy with a consultant who argues for the right answer, and with one who argues for the wrong.
-
-    A judge who believes whatever it is told has 1 and 0. Raises ValueError unless both are there.
+    A judge who believes whatever it is told has 1 here, and 0 with a dishonest one.
     """
-    told = of_known_truth(games)
-    honest = [game for game in told if game.opens == game.question.truth]
-    dishonest = [game for game in told if game.opens != game.question.truth]
-    return Sway(accuracy(honest), accuracy(dishonest))
+    return accuracy([game for game in of_known_truth(games) if game.opens == game.question.truth])
+
+
+def dishonest(games: Sequence[Transcript]) -> Estimate:
+    """The judge's accuracy with a consultant who argues for the wrong answer. Raises ValueError if there is none."""
+    return accuracy([game for game in of_known_truth(games) if game.opens != game.question.truth])
 
 
 def order_flips(games: Sequence[Transcript]) -> Estimate:
@@ -131,10 +129,16 @@ def order_flips(games: Sequence[Transcript]) -> Estimate:
     return _share(np.array(flips), names(games))
 
 
-def courses(games: Sequence[Transcript], protocol: Protocol) -> list[Estimate]:
-    """Accuracy before the first group of turns and after each one."""
-    told, steps = of_known_truth(games), len(protocol.groups) + 1
-    return [_share(_won([_p_right_at(game, step) for game in told]), names(told)) for step in range(steps)]
+def course(games: Sequence[Transcript], step: int) -> Estimate:
+    """Accuracy before the first group of turns (step 0) or after so many."""
+    told = of_known_truth(games)
+    return _share(_won([_p_right_at(game, step) for game in told]), names(told))
+
+
+def quotes(games: Sequence[Transcript]) -> Estimate:
+    """Mean quotes that the judge gets to read of a game, verified or not."""
+    counts = [float(sum(len(turn.quotes) for turn in game.turns)) for game in games]
+    return clusters.mean(counts, names(games))
 
 
 def words(games: Sequence[Transcript]) -> Estimate:

@@ -70,8 +70,16 @@ def cut(text: str, words: int) -> tuple[str, bool]:
 
 
 def stands(quoted: str, passage: str) -> bool:
-    """Whether it stands in the passage as whole words, white space aside: `one` doesn't stand in `someone`, nor what is
-    blank in anything."""
-    return (
-        bool(quoted.strip()) and re.search(rf"(?<!\w){re.escape(quoted)}(?!\w)", " ".join(passage.split())) is not None
-    )
+    """Whether it stands in the passage as whole words, white space aside: `one` doesn't stand in `someone`."""
+    text = " ".join(passage.split())
+    start = text.find(quoted)
+    while quoted and start >= 0:
+        around = text[max(start - 1, 0) : start] + text[start + len(quoted) : start + len(quoted) + 1]
+        if not any(map(_of_a_word, around)):
+            return True
+        start = text.find(quoted, start + 1)
+    return False
+
+
+def _of_a_word(character: str) -> bool:
+    return character.isalnum() or character == "_"

@@ -15,13 +15,19 @@ from .lanes import Row as Lane
 from .section import Section
 
 CHANCE = 0.5
+OVER_SEEDS = (
+    "Intervals are 95%, over seeds: each has a judge and questions of its own, and n counts seeds. They hold for "
+    "another such judge on other questions."
+)
+OVER_QUESTIONS = "Intervals are 95%, over questions, which n counts. They hold for this judge on other questions."
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A game's row: what the judge's belief is worth, and what was said."""
+    """A game's row: how much was quoted, what the judge's belief is worth, and what else was said."""
 
     name: str
+    quotes: Estimate | None
     numbers: tuple[Estimate | None, ...]
     marks: str
 
@@ -62,6 +68,7 @@ def debate(run: RunData) -> Section | None:
     known = [e for line in lines for e in line.numbers if e]
     content = {
         "found": found,
+        "intervals": OVER_SEEDS if len(found.seeds) > 1 else OVER_QUESTIONS,
         "accuracies": _accuracies(found),
         "gains": _gains(found),
         "lines": lines,
@@ -90,17 +97,9 @@ def _after(groups: int) -> str:
 
 
 def _gains(found: Debate) -> Lanes | None:
-    """Differences of accuracy, over questions and over seeds."""
+    """Differences of accuracy."""
     groups = [
-        Group(
-            f"{sentence(gain.better)} over {gain.worse}",
-            (),
-            (
-                Lane("over questions", PLAIN, gain.estimate),
-                *([Lane("over seeds", PLAIN, gain.over_seeds.estimate)] if gain.over_seeds else []),
-            ),
-            zero=True,
-        )
+        Group(f"{sentence(gain.better)} over {gain.worse}", (), (Lane("verdict", PLAIN, gain.estimate),), zero=True)
         for gain in found.gains
     ]
     return draw(groups, [0.0]) if groups else None
@@ -109,7 +108,7 @@ def _gains(found: Debate) -> Lanes | None:
 def _line(game: Game) -> Line:
     numbers = (game.ece, game.brier, game.honest, game.dishonest, game.order_flips, game.longer_wins)
     marks = ", ".join(f"{name} {n:,}" for name, n in (game.marks or {}).items() if n)
-    return Line(game.name, tuple(map(_estimate, numbers)), marks)
+    return Line(game.name, _estimate(game.quotes), tuple(map(_estimate, numbers)), marks)
 
 
 def _estimate(one: Measured | None) -> Estimate | None:
