@@ -21,9 +21,9 @@ class Amplification(Config):
     )
     seeds: PositiveInt = Field(3, description="training runs of each method")
     steps: PositiveInt = Field(
-        150, description="updates of X for each depth (powering: three times as many), the same for every method"
+        200, description="updates of X for each depth (powering: twice as many), the same for every method"
     )
-    batch_size: PositiveInt = Field(64, description="questions a step")
+    batch_size: PositiveInt = Field(128, description="questions a step")
     width: int = Field(64, ge=16, multiple_of=16, description="hidden width of X and of H'")
     learning_rate: PositiveFloat = Field(3e-3, description="peak learning rate of X and of H'")
     overseer_questions: PositiveInt = Field(8, description="questions a step that H itself takes apart")
