@@ -80,8 +80,8 @@ class Block(nn.Module):
         queries = self.query(self.before(looking))
         seen = F.scaled_dot_product_attention(_heads(queries), _heads(keys), _heads(values))
         states: Tensor = looking + self.mixed(seen.transpose(1, 2).flatten(2))
-        states = states + self.work(self.after(states))
-        return states
+        worked: Tensor = self.work(self.after(states))
+        return states + worked
 
 
 def _heads(states: Float[Tensor, "B R D"]) -> Float[Tensor, "B H R E"]:
