@@ -20,7 +20,9 @@ class Amplification(Config):
         get_args(AmplificationMethod), min_length=1, description="iterated amplification, and what it is compared with"
     )
     seeds: PositiveInt = Field(3, description="training runs of each method")
-    steps: PositiveInt = Field(200, description="updates of X for each depth of a puzzle, the same for every method")
+    steps: PositiveInt = Field(
+        200, description="updates of X for each depth (powering: twice as many), the same for every method"
+    )
     batch_size: PositiveInt = Field(128, description="questions a step")
     width: int = Field(64, ge=16, multiple_of=16, description="hidden width of X and of H'")
     learning_rate: PositiveFloat = Field(3e-3, description="peak learning rate of X and of H'")

@@ -13,7 +13,7 @@ import torch
 from ..config import Amplification
 from ..feedback.amplify import Node
 from ..files import read_json, write_json
-from ..learn.amplification import METHODS, Batch, Spelling, Student, amplification, amplify, draw, silent
+from ..learn.amplification import METHODS, Batch, Spelling, Student, amplification, amplify, draw, silent, updates
 from ..models.batching import seed_of
 from ..run import Run
 from ..worlds.puzzles import PUZZLES, Puzzle
@@ -64,7 +64,7 @@ def complete(job: Job) -> None:
     try:
         puzzle, settings = PUZZLES[job.puzzle](), job.settings
         heldout = held_out(puzzle, job.seed)
-        steps = settings.steps * puzzle.depths
+        steps = updates(puzzle, settings)
         probed = sorted({round(i * steps / PROBES) for i in range(PROBES + 1)})
         probes, student = amplification(puzzle, METHODS[job.method], settings, heldout, job.seed, probed)
     finally:
@@ -78,9 +78,9 @@ def complete(job: Job) -> None:
 
 
 def held_out(puzzle: Puzzle, seed: int) -> Batch:
-    """About as many questions of every depth, about cases drawn from a seed of their own."""
+    """About as many questions of every depth, about cases that no training sees."""
     weights = [1.0] * (puzzle.depths + 1)
-    return draw(puzzle, HELDOUT * len(weights), weights, random.Random(seed_of(seed, "heldout")))
+    return draw(puzzle, HELDOUT * len(weights), weights, random.Random(seed_of(seed, "heldout")), "heldout")
 
 
 def reach(puzzle: Puzzle) -> int:

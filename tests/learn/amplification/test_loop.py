@@ -6,8 +6,18 @@ import pytest
 import torch
 
 from gyrocompass.config import Amplification
-from gyrocompass.learn.amplification import METHODS, Curriculum, Reader, Spelling, Student, amplification, draw
-from gyrocompass.worlds.puzzles import Powering, Wildcard
+from gyrocompass.learn.amplification import (
+    METHODS,
+    Curriculum,
+    Imitator,
+    Overseer,
+    Reader,
+    Spelling,
+    Student,
+    amplification,
+    draw,
+)
+from gyrocompass.worlds.puzzles import Facts, Powering, Wildcard, split_of
 
 SMALL = Amplification(steps=10, batch_size=32, width=16, overseer_questions=4)
 
@@ -79,7 +89,7 @@ def test_the_teacher_follows_slowly_or_is_the_model_itself(averaged: bool, follo
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_runs_and_is_probed_where_it_is_told(name: str) -> None:
     puzzle = Wildcard(bits=2)
-    heldout = draw(puzzle, 30, [1.0] * 3, random.Random(1))
+    heldout = draw(puzzle, 30, [1.0] * 3, random.Random(1), "heldout")
     probes, _ = amplification(puzzle, METHODS[name], SMALL, heldout, 0, (0, 7, 20))
     assert [probe.step for probe in probes] == [0, 7, 20]
     assert all(len(probe.right) == 30 for probe in probes)
@@ -91,15 +101,39 @@ def test_every_method_runs_and_is_probed_where_it_is_told(name: str) -> None:
 
 def test_the_same_seed_gives_the_same_run() -> None:
     puzzle = Wildcard(bits=2)
-    heldout = draw(puzzle, 30, [1.0] * 3, random.Random(1))
+    heldout = draw(puzzle, 30, [1.0] * 3, random.Random(1), "heldout")
     first, again = (amplification(puzzle, METHODS["ida"], SMALL, heldout, 3, (5, 20))[0] for _ in range(2))
     assert first == again
+
+
+@pytest.mark.parametrize("name", ["ida", "supervised"])
+def test_no_method_ever_draws_a_held_out_case(name: str) -> None:
+    class Watched(Wildcard):
+        def truth(self, facts: Facts, question: tuple[int, ...]) -> int:
+            asked.append(split_of(facts))
+            return super().truth(facts, question)
+
+    asked: list[str] = []
+    puzzle = Watched(bits=2)
+    heldout = draw(puzzle, 30, [1.0] * 3, random.Random(1), "heldout")
+    assert set(asked) == {"heldout"}
+    asked.clear()
+    amplification(puzzle, METHODS[name], SMALL, heldout, 0, ())
+    assert set(asked) == {"train"}
+
+
+def test_h_prime_waits_until_h_has_made_a_move() -> None:
+    puzzle = Wildcard(bits=2)
+    spelling = Spelling(puzzle.width, puzzle.tokens)
+    overseer, imitator = Overseer(puzzle.next_move, spelling, 0.0, random.Random(0)), Imitator(2, spelling, 16)
+    imitator.learn(overseer, 0.1, 8)
+    assert not imitator.optimiser.state
 
 
 @pytest.mark.slow
 def test_iterated_amplification_reaches_what_one_shot_does_not() -> None:
     puzzle, settings = Wildcard(bits=3), Amplification(steps=150)
-    heldout = draw(puzzle, 200, [0.0, 0.0, 1.0, 1.0], random.Random(1))
+    heldout = draw(puzzle, 200, [0.0, 0.0, 1.0, 1.0], random.Random(1), "heldout")
     right = {}
     for name in ("ida", "one-shot"):
         probes, _ = amplification(puzzle, METHODS[name], settings, heldout, 0, (450,))

@@ -1,7 +1,7 @@
 """Iterated distillation and amplification of a small transformer that starts from nothing."""
 
 from .amplify import Amplified, amplify, look_up
-from .loop import METHODS, Batch, Curriculum, Method, Probe, Student, amplification, draw, silent
+from .loop import METHODS, Batch, Curriculum, Method, Probe, Student, amplification, draw, silent, updates
 from .overseer import Imitator, Overseer
 from .reader import Reader, Spelling
 
@@ -22,4 +22,5 @@ __all__ = [
     "draw",
     "look_up",
     "silent",
+    "updates",
 ]

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int
@@ -25,6 +25,7 @@ from .overseer import Imitator, Overseer
 from .reader import Question, Reader, Spelling, update
 
 Facts = Mapping[Question, int]
+Split = Literal["train", "heldout"]
 WARMUP_FRACTION = 0.1
 """Share of the steps in which the rate rises."""
 FIRST_LESSONS, EVERY = 75, 4
@@ -44,8 +45,9 @@ class Puzzle(Protocol):
     facts: int
     moves: int
     depths: int
+    pace: int
 
-    def draw(self, rng: random.Random) -> Facts: ...
+    def draw(self, rng: random.Random, split: Split) -> Facts: ...
     def questions(self, facts: Facts, depth: int) -> Sequence[Question]: ...
     def next_move(self, question: Question, answers: Sequence[int]) -> Question | int: ...
     def truth(self, facts: Facts, question: Question) -> int: ...
@@ -94,15 +96,15 @@ class Probe:
     """Share of the last step's labels that are true; None where there is none."""
 
 
-def draw(puzzle: Puzzle, n: int, weights: Sequence[float], rng: random.Random) -> Batch:
-    """n questions, their depths by weight, several about the same facts. A depth that the facts don't reach is
-    drawn again."""
+def draw(puzzle: Puzzle, n: int, weights: Sequence[float], rng: random.Random, split: Split = "train") -> Batch:
+    """n questions about cases of a split, their depths by weight, several about the same facts. A depth that the facts
+    don't reach is drawn again."""
     facts: list[list[list[int]]] = []
     asked: list[Question] = []
     depths: list[int] = []
     truths: list[int] = []
     while len(asked) < n:
-        case = puzzle.draw(rng)
+        case = puzzle.draw(rng, split)
         rows = [[*key, value] for key, value in case.items()]
         for depth in rng.choices(range(len(weights)), weights, k=PER_CASE):
             possible = puzzle.questions(case, depth)
@@ -123,7 +125,7 @@ class Student:
         self.network = Reader(spelling, puzzle.facts + 1, 1, settings.width)
         decay = settings.decay if averaged else 0.0
         self.teacher = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=0.0)
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=0.0, fused=True)
 
     def logits(self, network: nn.Module, facts: Tensor, questions: Tensor) -> Tensor:
         """Of the answers, (B, tokens)."""
@@ -196,7 +198,7 @@ def amplification(
     """X trained by a method, and what it was found to know of held-out questions after these steps, 0 being before the
     first."""
     torch.manual_seed(seed_of(seed, "amplification"))
-    steps = settings.steps * puzzle.depths
+    steps = updates(puzzle, settings)
     rng, spelling = random.Random(seed), Spelling(puzzle.width, puzzle.tokens)
     student = Student(puzzle, spelling, settings, averaged=method.averaged)
     overseer = Overseer(puzzle.next_move, spelling, settings.noise * method.noisy, rng)
@@ -226,6 +228,11 @@ def amplification(
             found.append(_probe(step, student, heldout, curriculum, overseer, batch, labels))
         tick(step)
     return found, student
+
+
+def updates(puzzle: Puzzle, settings: Amplification) -> int:
+    """X's updates in a training run, the same for every method."""
+    return settings.steps * puzzle.depths * puzzle.pace
 
 
 def silent(spelling: Spelling, facts: Int[Tensor, "B F S"], questions: Int[Tensor, "B W"]) -> Int[Tensor, "B"]:

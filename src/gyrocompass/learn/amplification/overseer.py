@@ -15,6 +15,8 @@ from .reader import Question, Reader, Spelling, update
 
 Next = Callable[[Question, Sequence[int]], Question | int]
 """H: its next move on a question, given the answers so far; a sub-question, or the answer."""
+UPDATES = 2
+"""Of H' after each lesson: H's moves are what is dear."""
 
 
 class Overseer:
@@ -59,7 +61,9 @@ class Imitator:
 
     def __init__(self, moves: int, spelling: Spelling, width: int) -> None:
         self.network = Reader(spelling, moves + 1, spelling.width + 1, width, ordered=True)
-        self.optimiser = torch.optim.AdamW([p for p in self.network.parameters() if p.requires_grad], weight_decay=0.0)
+        self.optimiser = torch.optim.AdamW(
+            [p for p in self.network.parameters() if p.requires_grad], weight_decay=0.0, fused=True
+        )
 
     @torch.no_grad()
     def __call__(self, rows: Int[Tensor, "B R S"]) -> Int[Tensor, "B S"]:
@@ -68,7 +72,12 @@ class Imitator:
         return logits.argmax(2)
 
     def learn(self, overseer: Overseer, rate: float, batch_size: int) -> None:
-        """One update on decisions of H, drawn from all that it has made, late ones the more often."""
+        """A lesson: two updates on decisions of H, drawn from all that it has made, late ones the more often; none
+        before its first, as when all that it was asked were facts."""
+        if not overseer.kept:
+            return
         rows, moves = overseer.decisions()
-        chosen = (torch.rand(batch_size).sqrt() * len(rows)).long()
-        update(self.optimiser, F.cross_entropy(self.network(rows[chosen]).flatten(0, 1), moves[chosen].flatten()), rate)
+        for _ in range(UPDATES):
+            chosen = (torch.rand(batch_size).sqrt() * len(rows)).long()
+            found = self.network(rows[chosen])
+            update(self.optimiser, F.cross_entropy(found.flatten(0, 1), moves[chosen].flatten()), rate)

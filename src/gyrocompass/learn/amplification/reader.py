@@ -1,7 +1,7 @@
 """X and H' are one small transformer: it reads rows of tokens, a question and what is known, and answers the question.
 
 A row is a question with its answer in the last slot; a fact and an answered sub-question look the same. A row is one
-position: the sum of an embedding for each slot.
+position: the sum of each token's two embeddings, one of the token in its slot and one that is the same in every slot.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-LAYERS, HEAD_SIZE = 2, 16
+PASSES, HEADS = 3, 2
+"""How often a reader goes over its rows, and the heads with which it does."""
 Question = tuple[int, ...]
 
 
@@ -61,10 +63,40 @@ class Spelling:
         return [self.empty] * self.width + [move if 0 <= move < self.tokens else self.idk]
 
 
+class Block(nn.Module):
+    """One pass: some rows look at all rows, then each is worked on by itself."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query, self.known = nn.Linear(width, width), nn.Linear(width, 2 * width)
+        self.mixed = nn.Linear(width, width)
+        with torch.no_grad():  # at first a row looks at rows that are like it
+            self.known.weight[:width] = self.query.weight
+        self.work = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, looking: Float[Tensor, "B Q D"], rows: Float[Tensor, "B R D"]) -> Float[Tensor, "B Q D"]:
+        keys, values = self.known(self.before(rows)).chunk(2, -1)
+        queries = self.query(self.before(looking))
+        seen = F.scaled_dot_product_attention(_heads(queries), _heads(keys), _heads(values))
+        states: Tensor = looking + self.mixed(seen.transpose(1, 2).flatten(2))
+        worked: Tensor = self.work(self.after(states))
+        return states + worked
+
+
+def _heads(states: Float[Tensor, "B R D"]) -> Float[Tensor, "B H R E"]:
+    """What each head is given, E = D / H."""
+    n, rows, width = states.shape
+    heads: Tensor = states.view(n, rows, HEADS, width // HEADS).transpose(1, 2)
+    return heads
+
+
 class Reader(nn.Module):
     """Reads (B, R, S) tokens, the question first; gives logits for each of `outputs` slots, (B, outputs, size).
 
-    Where `ordered`, a row's place among the R counts; a set of facts has no order.
+    Where `ordered`, a row's place among the R counts; a set of facts has no order. Every pass has the same weights
+    (Dehghani et al. 2019, arXiv:1807.03819), so that a step learnt at one serves at the next; the last pass is the
+    question's alone, whose row is the only one that is read out.
     """
 
     def __init__(self, spelling: Spelling, rows: int, outputs: int, width: int, *, ordered: bool = False) -> None:
@@ -72,20 +104,20 @@ class Reader(nn.Module):
         slots = spelling.width + 1
         self.outputs, self.size = outputs, spelling.size
         self.offsets = torch.arange(slots) * spelling.size
-        self.embedding = nn.EmbeddingBag(slots * spelling.size, width, mode="sum")
+        self.embedding = nn.EmbeddingBag((slots + 1) * spelling.size, width, mode="sum")
         self.places = nn.Parameter(torch.zeros(rows, width), requires_grad=ordered)
         self.asked = nn.Parameter(torch.zeros(width))
-        layer = nn.TransformerEncoderLayer(
-            width, width // HEAD_SIZE, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-        )
-        self.body = nn.TransformerEncoder(layer, LAYERS, nn.LayerNorm(width), enable_nested_tensor=False)
-        self.head = nn.Linear(width, outputs * spelling.size)
+        self.block = Block(width)
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs * spelling.size))
 
     def forward(self, rows: Int[Tensor, "B R S"]) -> Float[Tensor, "B O V"]:
         n, length, slots = rows.shape
-        states = self.embedding((rows + self.offsets).view(-1, slots)).view(n, length, -1) + self.places[:length]
+        tokens = torch.cat([rows + self.offsets, rows + slots * self.size], 2)
+        states = self.embedding(tokens.flatten(0, 1)).view(n, length, -1) + self.places[:length]
         states = torch.cat([states[:, :1] + self.asked, states[:, 1:]], 1)
-        logits: Tensor = self.head(self.body(states)[:, 0])
+        for _ in range(PASSES - 1):
+            states = self.block(states, states)
+        logits: Tensor = self.head(self.block(states[:, :1], states)[:, 0])
         return logits.view(n, self.outputs, self.size)
 
 

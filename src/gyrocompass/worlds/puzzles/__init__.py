@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from .assignments import Assignments
 from .paths import Paths
 from .powering import Powering
-from .puzzle import Facts, Puzzle, Question, Thought, solve
+from .puzzle import Facts, Puzzle, Question, Split, Thought, solve, split_of
 from .union import UnionFind
 from .wildcard import Wildcard
 
@@ -23,8 +23,10 @@ __all__ = [
     "Powering",
     "Puzzle",
     "Question",
+    "Split",
     "Thought",
     "UnionFind",
     "Wildcard",
     "solve",
+    "split_of",
 ]

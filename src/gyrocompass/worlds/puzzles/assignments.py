@@ -26,7 +26,7 @@ class Assignments(Puzzle):
         self.facts = self.constants + 2 * (variables - self.constants) + values**2
         self.tokens = max(variables, values, TABLE + 1)
 
-    def draw(self, rng: random.Random) -> Facts:
+    def draw_any(self, rng: random.Random) -> Facts:
         facts: dict[Question, int] = {(TABLE, a, b): rng.randrange(self.values) for a, b in pairs(self.values)}
         facts |= {(VALUE, x, 0): rng.randrange(self.values) for x in range(self.constants)}
         for x in range(self.constants, self.variables):

@@ -25,7 +25,7 @@ class Paths(Puzzle):
         self.facts = 2 * n
         self.tokens = max(n, depths + 2)
 
-    def draw(self, rng: random.Random) -> Facts:
+    def draw_any(self, rng: random.Random) -> Facts:
         ends = {x: rng.sample([y for y in range(self.n) if y != x], 2) for x in range(self.n)}
         return {(EDGE, x, i, 0): ends[x][i] for x in range(self.n) for i in range(2)}
 

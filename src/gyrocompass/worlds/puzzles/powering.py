@@ -15,13 +15,13 @@ class Powering(Puzzle):
     """
 
     name, asks = "powering", "where an element ends up when a permutation is applied again and again"
-    width, moves = 2, 2
+    width, moves, pace = 2, 2, 2
 
-    def __init__(self, n: int = 4, depths: int = 4) -> None:
+    def __init__(self, n: int = 6, depths: int = 3) -> None:
         self.n, self.depths, self.facts = n, depths, n
         self.tokens = max(n, 2**depths + 1)
 
-    def draw(self, rng: random.Random) -> Facts:
+    def draw_any(self, rng: random.Random) -> Facts:
         return {(1, x): y for x, y in enumerate(rng.sample(range(self.n), self.n))}
 
     def questions(self, facts: Facts, depth: int) -> Sequence[Question]:

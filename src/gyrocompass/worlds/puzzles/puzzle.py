@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping, Sequence
+from typing import Literal
 
 from ...errors import InputError
 
@@ -14,6 +16,17 @@ Facts = Mapping[Question, int]
 """What is given: questions whose answers can be looked up."""
 Thought = Generator[Question, int, int]
 """An overseer at work: yields sub-questions, is sent their answers, returns its own answer."""
+
+Split = Literal["train", "heldout"]
+HELDOUT_FRACTION = 0.2
+TRIES = 10_000
+"""Cases drawn in search of one of a split, before it is taken to have none."""
+
+
+def split_of(facts: Facts) -> Split:
+    """The split a case belongs to, by a stable hash of its facts, whatever their order."""
+    digest = hashlib.sha256(repr(sorted(facts.items())).encode()).digest()
+    return "heldout" if int.from_bytes(digest[:8], "big") / 2**64 < HELDOUT_FRACTION else "train"
 
 
 class Puzzle(ABC):
@@ -32,10 +45,20 @@ class Puzzle(ABC):
     moves: int
     depths: int
     """The deepest question's depth; depths count from 0."""
+    pace: int = 1
+    """How many times as many steps a depth takes to learn as one of `wildcard`."""
 
     @abstractmethod
-    def draw(self, rng: random.Random) -> Facts:
-        """The facts of a new case."""
+    def draw_any(self, rng: random.Random) -> Facts:
+        """The facts of a new case, of whichever split."""
+
+    def draw(self, rng: random.Random, split: Split) -> Facts:
+        """The facts of a new case of a split. Raises InputError if the puzzle is too small to have one."""
+        for _ in range(TRIES):
+            facts = self.draw_any(rng)
+            if split_of(facts) == split:
+                return facts
+        raise InputError(f"{self.name}: no {split} case among {TRIES:,}; make the puzzle larger")
 
     @abstractmethod
     def questions(self, facts: Facts, depth: int) -> Sequence[Question]:

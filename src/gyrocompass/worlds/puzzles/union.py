@@ -28,7 +28,7 @@ class UnionFind(Puzzle):
         self.facts = 3 * n
         self.tokens = max(n + 1, depths + 1, RIGHT + 1)
 
-    def draw(self, rng: random.Random) -> Facts:
+    def draw_any(self, rng: random.Random) -> Facts:
         order = rng.sample(range(self.n), self.n)
         cuts = [0, *sorted(rng.sample(range(1, self.n), self.components - 1)), self.n]
         facts = {}

@@ -27,7 +27,7 @@ class Wildcard(Puzzle):
         patterns = list(product((0, 1, ANY), repeat=bits))
         self.by_depth = [[p for p in patterns if p.count(ANY) == depth] for depth in range(bits + 1)]
 
-    def draw(self, rng: random.Random) -> Facts:
+    def draw_any(self, rng: random.Random) -> Facts:
         return {string: rng.randrange(2) for string in product((0, 1), repeat=self.width)}
 
     def questions(self, facts: Facts, depth: int) -> Sequence[Question]:
