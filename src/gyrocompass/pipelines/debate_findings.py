@@ -205,7 +205,13 @@ def sentences(content: Row) -> list[str]:
     ]
     won = {sentence: numbers for sentence, numbers in content["learnt"].items() if sentence.startswith(WON)}
     said += [f"{sentence}: {_estimate(numbers)}." for sentence, numbers in won.items()]
-    return said or ["No question has a known answer, so the judge's verdicts stand unmeasured."]
+    return said or [_unmeasured(content["games"])]
+
+
+def _unmeasured(rows: Sequence[Row]) -> str:
+    if rows and all(row["marks"].get("abstained") == row["games"] for row in rows):
+        return "The judge gave no verdict that could be read, so there is nothing to measure."
+    return "No question has a known answer, so the judge's verdicts stand unmeasured."
 
 
 def _compared(gains: Sequence[Row]) -> str:
