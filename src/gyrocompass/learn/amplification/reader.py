@@ -1,7 +1,7 @@
 """X and H' are one small transformer: it reads rows of tokens, a question and what is known, and answers the question.
 
 A row is a question with its answer in the last slot; a fact and an answered sub-question look the same. A row is one
-position: the sum of each token's two embeddings, one of the token in its slot and one that is the same in every slot.
+position: the sum of an embedding for each slot.
 """
 
 from __future__ import annotations
@@ -71,8 +71,6 @@ class Block(nn.Module):
         self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
         self.query, self.known = nn.Linear(width, width), nn.Linear(width, 2 * width)
         self.mixed = nn.Linear(width, width)
-        with torch.no_grad():  # at first a row looks at rows that are like it
-            self.known.weight[:width] = self.query.weight
         self.work = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, looking: Float[Tensor, "B Q D"], rows: Float[Tensor, "B R D"]) -> Float[Tensor, "B Q D"]:
@@ -104,7 +102,7 @@ class Reader(nn.Module):
         slots = spelling.width + 1
         self.outputs, self.size = outputs, spelling.size
         self.offsets = torch.arange(slots) * spelling.size
-        self.embedding = nn.EmbeddingBag((slots + 1) * spelling.size, width, mode="sum")
+        self.embedding = nn.EmbeddingBag(slots * spelling.size, width, mode="sum")
         self.places = nn.Parameter(torch.zeros(rows, width), requires_grad=ordered)
         self.asked = nn.Parameter(torch.zeros(width))
         self.block = Block(width)
@@ -112,8 +110,7 @@ class Reader(nn.Module):
 
     def forward(self, rows: Int[Tensor, "B R S"]) -> Float[Tensor, "B O V"]:
         n, length, slots = rows.shape
-        tokens = torch.cat([rows + self.offsets, rows + slots * self.size], 2)
-        states = self.embedding(tokens.flatten(0, 1)).view(n, length, -1) + self.places[:length]
+        states = self.embedding((rows + self.offsets).view(-1, slots)).view(n, length, -1) + self.places[:length]
         states = torch.cat([states[:, :1] + self.asked, states[:, 1:]], 1)
         for _ in range(PASSES - 1):
             states = self.block(states, states)
