@@ -82,6 +82,18 @@ def test_sums_are_told_with_their_lead(learnt: Learnt) -> None:
     assert rows["one-shot", "accuracy", "sums of 3 terms"].n == 2
 
 
+def test_a_verdict_that_cannot_be_given_says_what_it_lacks(learnt: Learnt) -> None:
+    def verdict(runs: tuple[dict[str, object], ...]) -> str:
+        return sentences([Learnt(Wildcard(), 1, runs)], sums())[0]
+
+    alone = verdict(tuple(learnt.of("ida")))
+    assert "amplification.methods" in alone
+    assert "one-shot" in alone
+    assert "seeds" not in alone
+    once = verdict((learnt.runs[0], learnt.runs[3]))
+    assert "set amplification.seeds to 2 or more" in once
+
+
 def test_own_questions_are_told_by_round() -> None:
     told = sentences([], Sums([], sums().trees))
     assert told == ["ida-amplify-1: 1 of 2 questions answered, 2 calls."]

@@ -24,8 +24,9 @@ def amplify(model: str, data: str, **flags: Any) -> None:
     """Answer questions by asking a model their sub-questions, then teach the model these answers.
 
     People may oversee: with --overseer people their moves are asked for in moves.jsonl of the run folder, and the same
-    command goes on from there. DATA needs no answers. --dry-run tells what endpoints would be asked at most, and for
-    what price.
+    command goes on from there. DATA needs no answers; where every question has one, in a
+    column `answer`, the share of right answers is measured. --dry-run tells what endpoints would be asked at most, and
+    for what price.
     """
     source = {"pipeline": STAGE, "model": model, "data": data}
     recipe, access = recipe_of(STAGE, source, flags, SECTIONS)
@@ -37,8 +38,11 @@ def _price(recipe: Recipe, access: Access) -> dict[str, Any]:
     if not any("://" in name for name in (recipe.model, recipe.amplify.overseer)):
         return {}
     from ..data import read_examples
-    from ..pipelines.amplify import put_in
+    from ..pipelines.amplify import check, measured_by
+    from ..pipelines.amplify_own import put_in
     from ..pipelines.amplify_price import forecast
 
-    found = forecast(recipe, put_in(read_examples(recipe.data)[0]), access)
+    check(recipe)
+    examples = read_examples(recipe.data)[0]
+    found = forecast(recipe, put_in(examples), access, measured=bool(measured_by(recipe, examples)))
     return {"at_most": {name: one._asdict() for name, one in found.items()}}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
 
 from .base import Config
 
@@ -21,7 +22,7 @@ class Amplification(Config):
     )
     seeds: PositiveInt = Field(3, description="training runs of each method")
     steps: PositiveInt = Field(
-        200, description="updates of X for each depth (powering: twice as many), the same for every method"
+        130, description="updates of X for each depth (powering: three times as many), the same for every method"
     )
     batch_size: PositiveInt = Field(128, description="questions a step")
     width: int = Field(64, ge=16, multiple_of=16, description="hidden width of X and of H'")
@@ -54,3 +55,11 @@ class Amplify(Config):
     words: PositiveInt = Field(400, description="words that are read at once, where texts are shortened")
     questions: PositiveInt = Field(600, description="questions of a round, where the embedded world asks them")
     distil: bool = Field(True, description="fine-tune the model on the amplified answers")
+
+    @model_validator(mode="after")
+    def _overseen(self) -> Self:
+        if self.task == "summaries" and self.overseer != "model":
+            raise PydanticCustomError(
+                "overseer", "task = summaries splits texts by length, and asks no overseer; leave overseer out"
+            )
+        return self

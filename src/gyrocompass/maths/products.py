@@ -1,7 +1,7 @@
 """Matrix products on a CPU through oneDNN, in fp32 as well as in bf16.
 
 PyTorch sends fp32 products to its BLAS, which on some processors reaches half of what oneDNN does with the same
-numbers (relative error 1e-6 between them). Elsewhere, and where oneDNN is missing, these are PyTorch's own.
+numbers (relative error 1e-6 between them). Elsewhere, and where oneDNN can't, these are PyTorch's own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 HAS_ONEDNN = torch._C._has_mkldnn and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-ONEDNN_TYPES = (torch.float32, torch.bfloat16)
+BF16 = HAS_ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+ONEDNN_TYPES = (torch.float32, torch.bfloat16) if BF16 else (torch.float32,)
+"""Its bf16 needs AVX512 or better; elsewhere PyTorch's own does."""
 _casts: dict[tuple[int, torch.dtype], tuple[Tensor, Tensor]] | None = None
 """Each weight, held so that its id stays its own, with its cast."""
 

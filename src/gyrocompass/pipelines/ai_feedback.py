@@ -55,13 +55,20 @@ def judging(config: CAI, policy: Policy, constitution: Constitution, seed: int) 
 
 
 def judge_policy(
-    name: str, own: Mapping[str, str], sampling: Sampling, compute: Compute, access: Access, run: Run
+    name: str,
+    own: Mapping[str, str],
+    sampling: Sampling,
+    compute: Compute,
+    access: Access,
+    run: Run,
+    *,
+    setting: str = "cai.judge",
 ) -> Policy:
     """The model that judges: one of the run's `own`, by name, or a folder, hub name or endpoint.
 
-    Raises InputError if the name is that of several.
+    Raises InputError, naming the setting that it comes from, if the name is that of several.
     """
-    found = Subject(name, own[name]) if name in own else subject(name, "cai.judge = ")
+    found = Subject(name, own[name]) if name in own else subject(name, f"{setting} = ")
     return opened(found, sampling, frozen(compute), access, run)
 
 

@@ -86,7 +86,7 @@ def amplified(
     file = run.stage_folder(name) / TREES
     if not run.stage_done(name):
         with run.stage(name) as folder, run.progress(name, len(questions)) as tick:
-            policy = judge_policy(model, {}, sampling, compute, access or Access(), run)
+            policy = judge_policy(model, {}, sampling, compute, access or Access(), run, setting="model")
             overseer = open_overseer(config, policy, sampling, compute, access or Access(), run)
             asked = Asked(folder / "asked.jsonl", overseer, _helper(config, policy, seed_of(run.seed, name)))
             if config.task == "questions":
@@ -124,8 +124,9 @@ def open_overseer(
         return People(run.folder / "moves.jsonl")
     if config.overseer == TOWN_NAME:
         return Scripted(take_apart)
-    other = None if config.overseer == SELF else judge_policy(config.overseer, {}, sampling, compute, access, run)
-    return PolicyOverseer(other or policy, run.seed)
+    if config.overseer != SELF:
+        policy = judge_policy(config.overseer, {}, sampling, compute, access, run, setting="amplify.overseer")
+    return PolicyOverseer(policy, run.seed)
 
 
 def _helper(config: Amplify, policy: Policy, seed: int) -> Helper:

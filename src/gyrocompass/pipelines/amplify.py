@@ -6,24 +6,26 @@ Source: Christiano, Shlegeris & Amodei 2018, arXiv:1810.08575.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from .. import data
 from ..config import Access, Recipe
-from ..feedback.amplify import Node
+from ..errors import InputError
+from ..feedback.amplify import Node, PolicyHelper
 from ..files import read_jsonl, write_json, write_jsonl
 from ..models.batching import seed_of
-from ..models.loading import load
-from ..models.policy import LocalPolicy
-from ..records import Example, user
+from ..models.endpoint import is_endpoint
+from ..records import Example
 from ..run import Run
 from ..worlds.puzzles import PUZZLES
 from ..worlds.town.sums import draw_sum_of, number_in, terms_of, total
 from . import stages
+from .ai_feedback import judge_policy
 from .amplification import reach, study
 from .amplified_model import SELF, TREES, amplified, learnt, rounds
-from .amplify_findings import IDA, ONE_SHOT, Learnt, Sums, content, measurements, sentences
+from .amplify_findings import IDA, ONE_SHOT, Learnt, Row, Sums, content, measurements, sentences
+from .amplify_own import amplified_rows, answers_lacking, marked, put_in, references, shares
 from .task import TOWN_NAME, base_of, recorded
 
 FILE = "amplify.json"
@@ -39,8 +41,25 @@ class Taught(NamedTuple):
     folder: str
 
 
+Marked = Callable[[str, str], Row]
+"""What is kept of a question and a reply to it: `reply`, and whether it is `right`."""
+
+
+def check(recipe: Recipe) -> None:
+    """Raises InputError for what could not be distilled, or measured, after all was asked."""
+    config = recipe.amplify
+    if recipe.data == TOWN_NAME and not config.distil:
+        raise InputError("amplify.distil = false: the town's sums measure what was distilled; give other data")
+    if config.distil and is_endpoint(recipe.model):
+        raise InputError(
+            f"{recipe.model}: an endpoint can't be fine-tuned; name a folder or hub name as model, or set "
+            "amplify.distil = false (--no-distil)"
+        )
+
+
 def amplify(recipe: Recipe, run: Run, access: Access | None = None) -> None:
-    """Runs or resumes the whole road; writes amplify.json and rows of evals.json."""
+    """Runs or resumes the whole road; writes amplify.json and rows of evals.json. Raises InputError as `check` does."""
+    check(recipe)
     town = recipe.data == TOWN_NAME
     # 1. Puzzles: every method at every seed, from nothing.
     puzzles = recipe.amplification.puzzles if town else ()
@@ -65,7 +84,7 @@ def _sums(recipe: Recipe, run: Run) -> Sums:
     taught = [Taught("base", recipe.seed, base)]
     for seed in range(recipe.seed, recipe.seed + recipe.amplification.seeds):
         taught += _taught(recipe, run, base, seed)
-    return Sums(_answered(recipe, run, taught), _trees(run))
+    return Sums(_answered(recipe, run, taught, _held_out(recipe), _marked), _trees(run))
 
 
 def _taught(recipe: Recipe, run: Run, base: str, seed: int) -> list[Taught]:
@@ -96,28 +115,38 @@ def _drawn(n: int, most: int, seed: int) -> list[str]:
     return [draw_sum_of(terms, "train", rng) for terms in rng.choices(lengths, weights, k=n)]
 
 
-def _answered(recipe: Recipe, run: Run, taught: Sequence[Taught]) -> list[dict[str, Any]]:
-    """A row for each held-out question and model: its terms, and whether the answer is right."""
+def _held_out(recipe: Recipe) -> list[str]:
+    """As many sums of each length, of those that no model learns."""
+    rng = random.Random(seed_of(recipe.seed, "heldout sums"))
+    lengths = range(KNOWN_TERMS, KNOWN_TERMS + recipe.amplify.iterations + 1)
+    each = recipe.evaluation.prompts // len(lengths)
+    return [q for terms in lengths for q in dict.fromkeys(draw_sum_of(terms, "heldout", rng) for _ in range(each))]
+
+
+def _marked(question: str, reply: str) -> Row:
+    return {"terms": terms_of(question), "reply": reply, "right": number_in(reply) == total(question)}
+
+
+def _answered(
+    recipe: Recipe, run: Run, taught: Sequence[Taught], asked: Sequence[str], marked: Marked,
+    access: Access | None = None,
+) -> list[Row]:  # fmt: skip
+    """A row for each model and question, which it answers alone: its reply, marked."""
     file = run.stage_folder("evaluation") / "answers.jsonl"
     if not run.stage_done("evaluation"):
-        rng = random.Random(seed_of(recipe.seed, "heldout sums"))
-        lengths = range(KNOWN_TERMS, KNOWN_TERMS + recipe.amplify.iterations + 1)
-        each = recipe.evaluation.prompts // len(lengths)
-        asked = [q for terms in lengths for q in dict.fromkeys(draw_sum_of(terms, "heldout", rng) for _ in range(each))]
+        compute, seed = recipe.compute, seed_of(recipe.seed, "answers")
         with run.stage("evaluation"), run.progress("evaluation", len(taught)) as tick:
-            rows: list[dict[str, Any]] = []
+            rows: list[Row] = []
             for done, one in enumerate(taught, 1):
-                policy = LocalPolicy(load(one.folder, stages.frozen(recipe.compute)), recipe.sampling)
-                drawn = policy.sample([user(q) for q in asked], seed=seed_of(recipe.seed, "answers"))
-                rows += [_row(one, q, reply) for q, (reply,) in zip(asked, drawn, strict=True)]
+                policy = judge_policy(
+                    one.folder, {}, recipe.sampling, compute, access or Access(), run, setting="model"
+                )
+                of = {"model": one.name, "seed": one.seed}
+                replies = PolicyHelper(policy, seed)(asked)
+                rows += [of | {"question": q} | marked(q, reply) for q, reply in zip(asked, replies, strict=True)]
                 tick(done)
             write_jsonl(file, rows)
     return read_jsonl(file)
-
-
-def _row(of: Taught, question: str, reply: str) -> dict[str, Any]:
-    row = {"model": of.name, "seed": of.seed, "question": question, "terms": terms_of(question), "reply": reply}
-    return row | {"right": number_in(reply) == total(question)}
 
 
 def _trees(run: Run) -> dict[str, list[Node]]:
@@ -128,19 +157,23 @@ def _trees(run: Run) -> dict[str, list[Node]]:
 
 def _own(recipe: Recipe, run: Run, access: Access | None) -> Sums:
     """A user's own questions, the same in every round."""
-    questions = asked_in(recipe.data, run)
-    rounds(
-        run, base_of(recipe.model), lambda i: questions, recipe.amplify, recipe.sft, recipe.sampling, recipe.compute,
-        access,
-    )  # fmt: skip
-    return Sums([], _trees(run))
+    examples = recorded(recipe.data, run, *data.read_examples(recipe.data))
+    questions, base = put_in(examples), base_of(recipe.model)
+    models = rounds(
+        run, base, lambda i: questions, recipe.amplify, recipe.sft, recipe.sampling, recipe.compute, access, name=IDA
+    )
+    trees, known = _trees(run), measured_by(recipe, examples)
+    if not known:
+        if recipe.amplify.task == "questions" and answers_lacking(examples):
+            run.warn("right answers were not counted: not every question has an answer in `answer`, or some have two")
+        return Sums([], trees)
+    taught = [Taught(f"{IDA}-{i}", recipe.seed, str(model)) for i, model in enumerate(models, 1)]
+    alone = _answered(recipe, run, [Taught("base", recipe.seed, base), *taught], questions, marked(known), access)
+    found = shares([*alone, *amplified_rows(trees, known)])
+    order = ["base", *(f"{one}-{i}" for i in range(1, len(trees) + 1) for one in (f"{IDA}-amplify", IDA))]
+    return Sums([], trees, {name: found[name] for name in order if name in found})
 
 
-def asked_in(source: str, run: Run) -> Sequence[str]:
-    """The last user turn of each prompt. Raises InputError if there is none."""
-    return put_in(recorded(source, run, *data.read_examples(source)))
-
-
-def put_in(examples: Sequence[Example]) -> list[str]:
-    """The last user turns, each once."""
-    return list(dict.fromkeys(turn.content for e in examples for turn in e.prompt[-1:] if turn.role == "user"))
+def measured_by(recipe: Recipe, examples: Sequence[Example]) -> dict[str, str]:
+    """The answers by which one's own questions are measured; a summary has none."""
+    return references(examples) if recipe.amplify.task == "questions" else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -74,10 +74,12 @@ class Learnt:
 
 @dataclass(frozen=True)
 class Sums:
-    """Answers of each model to held-out questions, and what was amplified, by stage."""
+    """Answers of each model to held-out questions, what was amplified, by stage, and the share of right answers to
+    one's own questions, by model."""
 
     answers: Sequence[Row]
     trees: Mapping[str, Sequence[Node]]
+    own: Mapping[str, Estimate] = field(default_factory=dict)
 
     @property
     def models(self) -> list[str]:
@@ -134,6 +136,7 @@ def measurements(puzzles: Sequence[Learnt], sums: Sums) -> list[Measurement]:
                 rows.append(Measurement(method, "intent", "overseer_calls", *calls, slice=name))
             if method != IDA and (lead := one.beyond(method)):
                 rows.append(Measurement(IDA, "intent", "accuracy_lead", *lead, slice=f"{name}, over {method}"))
+    rows += [Measurement(model, "intent", "accuracy", *share) for model, share in sums.own.items()]
     rows += [
         Measurement(model, "intent", "accuracy", *sums.accuracy(model, terms), slice=f"sums of {terms} terms")
         for model in sums.models
@@ -211,7 +214,9 @@ def sentences(puzzles: Sequence[Learnt], sums: Sums) -> list[str]:
         return [*map(_verdict, puzzles), _said_of(sums)]
     told = "{stage}: {answered:,} of {questions:,} questions answered, {calls:,} calls."
     rounds = [_round(stage, trees) for stage, trees in sums.trees.items()]
-    return [told.format(**row, answered=row["questions"] - row["idk"]) for row in rounds]
+    said = [told.format(**row, answered=row["questions"] - row["idk"]) for row in rounds]
+    shares = ", ".join(f"{model} {share}" for model, share in sums.own.items())
+    return [*said, f"Right answers to these very questions, which were amplified: {shares}."] if shares else said
 
 
 def _said_of(sums: Sums) -> str:
@@ -226,6 +231,8 @@ def _said_of(sums: Sums) -> str:
 
 def _verdict(one: Learnt) -> str:
     name, lead = one.puzzle.name.capitalize(), one.beyond(ONE_SHOT)
+    if lacking := [method for method in (IDA, ONE_SHOT) if method not in one.methods]:
+        return f"{name}: no verdict without {' and '.join(lacking)} among amplification.methods."
     if lead is None:
         return f"{name}: one training run shows no spread from run to run; set amplification.seeds to 2 or more."
     word = "leads" if lead.low > 0 else "falls behind" if lead.high < 0 else "does not show a lead over"

@@ -14,13 +14,17 @@ LABELS = 40
 """Characters around a sub-question and its answer in what an overseer is shown."""
 
 
-def forecast(recipe: Recipe, questions: Sequence[str], access: Access) -> dict[str, Forecast]:
-    """What each endpoint would be asked at most: budgets spent to the end, everything said as long as can be."""
+def forecast(recipe: Recipe, questions: Sequence[str], access: Access, measured: bool) -> dict[str, Forecast]:
+    """What each endpoint would be asked at most: budgets spent to the end, everything said as long as can be.
+
+    Where it is `measured` by known answers, the model is asked each question once more, alone.
+    """
     config, new_tokens = recipe.amplify, recipe.sampling.max_new_tokens
     overseer = None if config.task == "summaries" else recipe.model if config.overseer == SELF else config.overseer
     found, reply = {}, new_tokens * CHARACTERS_PER_TOKEN
     for name in dict.fromkeys(one for one in (recipe.model, overseer) if one and is_endpoint(one)):
         requests = config.iterations * len(questions) * _calls(config, name == recipe.model, name == overseer)
+        requests += len(questions) if measured and name == recipe.model else 0
         longest = _longest_prompt(config, max(map(len, questions), default=0), reply, name == overseer)
         tokens_in, tokens_out = math.ceil(requests * longest / CHARACTERS_PER_TOKEN), requests * new_tokens
         found[name] = Forecast(requests, tokens_in, tokens_out, access.cost(tokens_in, tokens_out))

@@ -81,6 +81,10 @@ class Answers:
         """The answer that a response gives, None if none is found."""
         return final_answer(example.response or "", self.pattern)
 
+    def meant(self, text: str) -> str:
+        """The final answer in a text, or all of it, `bare`, if none is found."""
+        return final_answer(text, self.pattern) or bare(text)
+
     def __call__(self, examples: Sequence[Example], /) -> list[bool]:
         """Whether each response's answer is its reference. Raises InputError for an example without a reference."""
         return [self.of(example) == self._reference(example) for example in examples]
@@ -88,5 +92,4 @@ class Answers:
     def _reference(self, example: Example) -> str:
         if "answer" not in example.meta:
             raise InputError("a question has no column 'answer' to check responses by; add it to the data")
-        text = str(example.meta["answer"])
-        return final_answer(text, self.pattern) or bare(text)
+        return self.meant(str(example.meta["answer"]))
