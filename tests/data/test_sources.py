@@ -18,6 +18,7 @@ ROWS = [
     {"prompt": "Hi", "chosen": "Hello", "rejected": "No"},
 ]
 PAIRS = [Preference(user(row["prompt"]), row["chosen"], row["rejected"]) for row in ROWS]
+TORN = gzip.compress(b'{"prompt": "a"}', mtime=0)[:-9]
 
 
 def as_jsonl():
@@ -89,7 +90,7 @@ def test_csv_holds_lists_as_json(tmp_path):
         ("a.csv", b"prompt\n\xff\n", "a.csv: it is not UTF-8 text"),
         ("a.parquet", b"PAR", "a.parquet: it can't be read as its suffix says"),
         ("a.jsonl.gz", b"{}", "a.jsonl.gz: it can't be read as its suffix says (Not a gzipped file"),
-        ("a.jsonl.gz", gzip.compress(b'{"prompt": "a"}', mtime=0)[:-9], "a.jsonl.gz: it can't be read as its suffix says"),
+        ("a.jsonl.gz", TORN, "a.jsonl.gz: it can't be read as its suffix says"),
         ("a.txt", b"a", "a.txt: its suffix names no known format"),
     ],
 )  # fmt: skip
