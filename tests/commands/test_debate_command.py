@@ -217,11 +217,12 @@ def test_debater_and_opponent_are_rated(capsys, model, questions, tmp_path):
 
 
 def test_a_dry_run_tells_what_endpoints_would_be_asked_at_most(capsys, model, questions, tmp_path):
-    """Of 3 questions: blind asks 2 orders x 3 votes; a debate both seats, before a word and after each of 2 rounds."""
+    """Of 3 questions: blind asks 2 orders x 3 votes; a debate as much before a word, where both seats read alike, and
+    for both seats after each of 2 rounds."""
     judge, debater = (f"http://localhost:1/v1#{name}" for name in ("judge", "debater"))
     command = ["--data", questions, "--judge", judge, "--votes", 3, "--protocols", "blind,debate", "--dry-run", *SMALL]
     told = run(capsys, *command, "--debater", debater, "--price-out", 1)["at_most"]
-    blind, debate = 3 * 2 * 3, 2 * 3 * 3 * 2 * 3
+    blind, debate = 3 * 2 * 3, 3 * 2 * 3 + 2 * 3 * 2 * 2 * 3
     assert told[judge]["requests"] == blind + debate
     assert told[debater]["requests"] == 2 * 3 * 4
     assert told[debater]["tokens_out"] == 4 * 24

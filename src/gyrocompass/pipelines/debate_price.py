@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import cycle, islice
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from ..feedback.debate import (
     PolicySpeaker,
     Protocol,
     Question,
+    Speaking,
+    View,
     Wording,
     play,
     read_protocols,
@@ -45,6 +47,21 @@ class Standing:
         raise Unsupported("nobody is asked")
 
 
+@dataclass(frozen=True)
+class Unlike:
+    """Speaks as long as another, no two turns alike: of views that read alike a judge is asked about one."""
+
+    speaker: Speaking
+    turns: Iterator[int] = field(default_factory=count)
+
+    def __call__(self, views: Sequence[View], n: int = 1, *, seed: int = 0) -> list[list[str]]:
+        said = self.speaker(views, n, seed=seed)
+        return [[str(next(self.turns)).zfill(len(text)) for text in texts] for texts in said]
+
+    def choose(self, questions: Sequence[Question]) -> list[int]:
+        return self.speaker.choose(questions)
+
+
 def forecast(recipe: Recipe, access: Access) -> dict[str, Any]:
     """What each endpoint would be asked at most: all turns as long as can be, judges by votes.
 
@@ -63,7 +80,7 @@ def forecast(recipe: Recipe, access: Access) -> dict[str, Any]:
         return asked.get(name) or Standing(longest)
 
     judge = PolicyJudge(policy(settings.judge), wording, settings.votes)
-    cast = seated(settings, lambda name: PolicySpeaker(policy(name), wording, settings.votes), judge, wording)
+    cast = seated(settings, lambda name: Unlike(PolicySpeaker(policy(name), wording, settings.votes)), judge, wording)
     questions = drawn(read_questions(Path(recipe.data)), settings.questions, recipe.seed)
     for protocol in protocols:
         play(questions, protocol, cast.seats, judge, wording, seats="alternate" if cast.people else "both")
@@ -80,12 +97,10 @@ def _practise(
 ) -> None:
     """Judges as many turns as a learner would have judged, and its games with its start."""
     practice, heldout = halves(questions, recipe.seed)
-    debater = PolicySpeaker(Standing(longest), wording)
-    views = self_play(practice, protocol, debater, wording, recipe.seed)
-    if recipe.debate.learn == "dpo":
-        swayed(views, [[longest] * recipe.debate.tries] * len(views), cast.judge, wording)
-    else:
-        turns = recipe.ppo.steps * recipe.ppo.batch_size
-        swayed(list(islice(cycle(views), turns)), [[longest]] * turns, cast.judge, wording)
+    debater = Unlike(PolicySpeaker(Standing(longest), wording))
+    views, tries = self_play(practice, protocol, debater, wording, recipe.seed), recipe.debate.tries
+    if recipe.debate.learn == "ppo":
+        views, tries = list(islice(cycle(views), recipe.ppo.steps * recipe.ppo.batch_size)), 1
+    swayed(views, debater(views, tries), cast.judge, wording)
     for _ in range(4):
         play(heldout, protocol, {"A": debater, "B": debater}, cast.judge, wording, seats="alternate")

@@ -48,7 +48,10 @@ def complete_all(
 def _side_by_side(work: Callable[[J], None], todo: Sequence[J], processes: int, tick: Callable[[], None]) -> None:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_end_with_parent) as pool:
-        waiting = {pool.submit(work, job) for job in todo}
+        try:
+            waiting = {pool.submit(work, job) for job in todo}
+        except OSError as error:  # a process was killed while others were started: their pipes are closed by then
+            raise BrokenProcessPool(str(error)) from None
         try:
             while waiting:
                 done, waiting = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
