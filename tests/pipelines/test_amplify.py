@@ -25,7 +25,7 @@ from gyrocompass.run import Run
 
 def recipe(**amplification: Any) -> Recipe:
     puzzles = {"puzzles": ["wildcard"], "methods": ["ida", "one-shot"], "seeds": 2, "steps": 4, "processes": 1}
-    small = {"batch_size": 16, "width": 16, "overseer_questions": 2}
+    small = {"batch_size": 4, "width": 16, "overseer_questions": 2}
     return Recipe.model_validate({
         "pipeline": "amplify",
         "amplification": puzzles | small | amplification,

@@ -22,18 +22,18 @@ class Amplification(Config):
     )
     seeds: PositiveInt = Field(3, description="training runs of each method")
     steps: PositiveInt = Field(
-        130, description="updates of X for each depth (powering: three times as many), the same for every method"
+        80, description="updates of X for each depth (powering: 2.5 times as many), the same for every method"
     )
-    batch_size: PositiveInt = Field(128, description="questions a step")
+    batch_size: PositiveInt = Field(20, description="cases a step, with 24 questions about each")
     width: int = Field(64, ge=16, multiple_of=16, description="hidden width of X and of H'")
     learning_rate: PositiveFloat = Field(3e-3, description="peak learning rate of X and of H'")
     overseer_questions: PositiveInt = Field(8, description="questions a step that H itself takes apart")
     decay: float = Field(0.95, ge=0, lt=1, description="share of the teacher that stays at each step; 0: X itself")
     sure: float = Field(0.8, ge=0, lt=1, description="below this probability of its answer the teacher says idk")
     agreement: float = Field(
-        0.85, gt=0, lt=1, description="share of amplified answers that X must give before deeper questions are asked"
+        0.9, gt=0, lt=1, description="share of amplified answers that X must give before deeper questions are asked"
     )
-    noise: float = Field(0.2, ge=0, lt=1, description="share of random moves of a noisy H")
+    noise: float = Field(0.1, ge=0, lt=1, description="share of random moves of a noisy H")
     processes: PositiveInt = Field(2, description="training runs side by side; results don't depend on it")
 
 

@@ -20,7 +20,7 @@ from ..worlds.puzzles import PUZZLES, Puzzle
 from .side_by_side import complete_all
 
 HELDOUT, PROBES, TREES = 100, 10, 3
-"""Held-out questions for each depth, probes after the first, and trees kept of a puzzle."""
+"""Held-out cases, with about one question of each depth; probes after the first; and trees kept of a puzzle."""
 REACH_CASES = 50
 
 Row = dict[str, Any]
@@ -70,23 +70,23 @@ def complete(job: Job) -> None:
     finally:
         torch.set_num_threads(threads)
     rows = [asdict(probe) | {"right": list(map(int, probe.right))} for probe in probes]
-    trees = [tree(puzzle, student, heldout, i).row for i in _deepest(heldout)]
+    trees = [tree(puzzle, student, heldout, *place).row for place in _deepest(heldout)]
     write_json(
         job.file,
-        {"method": job.method, "seed": job.seed, "depths": heldout.depths.tolist(), "probes": rows, "trees": trees},
+        {"method": job.method, "seed": job.seed, "depths": heldout.depths.flatten().tolist(), "probes": rows, "trees": trees},
     )
 
 
 def held_out(puzzle: Puzzle, seed: int) -> Batch:
     """About as many questions of every depth, about cases that no training sees."""
     weights = [1.0] * (puzzle.depths + 1)
-    return draw(puzzle, HELDOUT * len(weights), weights, random.Random(seed_of(seed, "heldout")), "heldout")
+    return draw(puzzle, HELDOUT, len(weights), weights, random.Random(seed_of(seed, "heldout")), "heldout")
 
 
 def reach(puzzle: Puzzle) -> int:
     """The deepest depth at which the overseer answers every question from facts alone."""
     spelling = Spelling(puzzle.width, puzzle.tokens)
-    cases = draw(puzzle, REACH_CASES * (puzzle.depths + 1), [1.0] * (puzzle.depths + 1), random.Random(0))
+    cases = draw(puzzle, REACH_CASES, puzzle.depths + 1, [1.0] * (puzzle.depths + 1), random.Random(0))
 
     def decide(rows: torch.Tensor) -> torch.Tensor:
         return torch.tensor([spelling.move_of(puzzle.next_move(*spelling.read(one))) for one in rows.tolist()])
@@ -96,20 +96,21 @@ def reach(puzzle: Puzzle) -> int:
     return max((d for d in range(puzzle.depths + 1) if known[cases.depths <= d].all()), default=-1)
 
 
-def _deepest(heldout: Batch) -> list[int]:
-    """Places of the first questions of the greatest depth."""
-    return (heldout.depths == heldout.depths.max()).nonzero()[:TREES, 0].tolist()
+def _deepest(heldout: Batch) -> list[tuple[int, int]]:
+    """Case and place of the first questions of the greatest depth, of a case each."""
+    places = (heldout.depths == heldout.depths.max()).nonzero().tolist()
+    return list({case: (case, at) for case, at in reversed(places)}.values())[: -TREES - 1 : -1]
 
 
-def tree(puzzle: Puzzle, student: Student, batch: Batch, at: int) -> Node:
+def tree(puzzle: Puzzle, student: Student, batch: Batch, case: int, at: int) -> Node:
     """What X says to a question and to all that it falls apart into, down to facts; a note tells a wrong answer."""
-    rows = batch.facts[at : at + 1]
+    rows = batch.facts[case : case + 1]
     facts = {tuple(row[:-1]): row[-1] for row in rows[0].tolist()}
 
     def grown(question: tuple[int, ...]) -> Node:
         if question in facts:
             return Node(puzzle.words(question), str(facts[question]), "facts")
-        said, truth = int(student.answers(rows, torch.tensor([question]))[0]), puzzle.truth(facts, question)
+        said, truth = int(student.answers(rows, torch.tensor([[question]]))), puzzle.truth(facts, question)
         children: list[Node] = []
         answers: list[int] = []
         while isinstance(asked := puzzle.next_move(question, answers), tuple):
@@ -118,4 +119,4 @@ def tree(puzzle: Puzzle, student: Student, batch: Batch, at: int) -> Node:
         note = f"truth: {truth}" if said != truth else ""
         return Node(puzzle.words(question), str(said), "model", note=note, children=tuple(children))
 
-    return grown(tuple(batch.questions[at].tolist()))
+    return grown(tuple(batch.questions[case, at].tolist()))

@@ -25,26 +25,26 @@ def overseer(puzzle: Puzzle, noise: float = 0.0) -> Overseer:
 
 def true(puzzle: Puzzle, facts: Tensor, questions: Tensor) -> Tensor:
     cases = [{tuple(row[:-1]): row[-1] for row in one} for one in facts.tolist()]
-    asked = [tuple(one) for one in questions.tolist()]
-    return torch.tensor([puzzle.truth(case, q) for case, q in zip(cases, asked, strict=True)])
+    asked = [[tuple(one) for one in some] for some in questions.tolist()]
+    return torch.tensor([[puzzle.truth(case, q) for q in some] for case, some in zip(cases, asked, strict=True)])
 
 
-def some(puzzle: Puzzle, n: int = 60, seed: int = 0) -> Batch:
-    return draw(puzzle, n, [1.0] * (puzzle.depths + 1), random.Random(seed))
+def some(puzzle: Puzzle, n: int = 15, seed: int = 0) -> Batch:
+    return draw(puzzle, n, 4, [1.0] * (puzzle.depths + 1), random.Random(seed))
 
 
 @pytest.mark.parametrize("name", sorted(PUZZLES))
 @given(seed=st.integers(0, 10**6))
 def test_with_a_helper_that_knows_all_the_overseer_is_right(name: str, seed: int) -> None:
     puzzle = PUZZLES[name]()
-    batch, help = some(puzzle, 12, seed), partial(true, puzzle)
+    batch, help = some(puzzle, 3, seed), partial(true, puzzle)
     found = amplify(batch.facts, batch.questions, overseer(puzzle), help, puzzle.moves, spelling_of(puzzle))
     assert torch.equal(found.answers, batch.truths)
 
 
 def test_alone_the_overseer_reaches_what_facts_answer() -> None:
     puzzle = Powering()
-    spelling, batch = spelling_of(puzzle), some(puzzle, 200)
+    spelling, batch = spelling_of(puzzle), some(puzzle, 50)
     alone = amplify(batch.facts, batch.questions, overseer(puzzle), partial(silent, spelling), puzzle.moves, spelling)
     known = batch.depths <= 1
     assert torch.equal(alone.answers[known], batch.truths[known])
@@ -52,23 +52,25 @@ def test_alone_the_overseer_reaches_what_facts_answer() -> None:
 
 
 def test_facts_are_looked_up_and_nothing_else() -> None:
-    facts = torch.tensor([[[1, 0, 7], [1, 1, 5]]])
-    found = look_up(facts.expand(2, -1, -1), torch.tensor([[1, 1], [2, 0]]), Spelling(2, 9))
-    assert found.tolist() == [5, Spelling(2, 9).unknown]
+    facts = torch.tensor([[[1, 0, 7], [1, 1, 5]], [[1, 0, 3], [1, 1, 4]]])
+    found = look_up(facts, torch.tensor([[[1, 1], [2, 0]], [[1, 0], [1, 1]]]), Spelling(2, 9))
+    assert found.tolist() == [[5, Spelling(2, 9).unknown], [3, 4]]
 
 
 def test_rows_keep_the_sub_questions_with_their_answers() -> None:
     puzzle = Powering()
     spelling = spelling_of(puzzle)
     facts = torch.tensor([[[1, 0, 1], [1, 1, 2], [1, 2, 3], [1, 3, 0]]])
-    found = amplify(facts, torch.tensor([[2, 0]]), overseer(puzzle), partial(silent, spelling), 2, spelling)
-    assert found.answers.tolist() == [2]
-    assert found.rows.tolist() == [[[2, 0, spelling.unknown], [1, 0, 1], [1, 1, 2]]]
+    found = amplify(facts, torch.tensor([[[2, 0], [1, 3]]]), overseer(puzzle), partial(silent, spelling), 2, spelling)
+    assert found.answers.tolist() == [[2, 0]]
+    empty = [spelling.empty] * 3
+    assert found.rows[0, 0].tolist() == [[2, 0, spelling.unknown], [1, 0, 1], [1, 1, 2]]
+    assert found.rows[0, 1].tolist() == [[1, 3, spelling.unknown], empty, empty]
 
 
 def test_one_who_only_asks_ends_in_idk() -> None:
     puzzle = Powering()
-    spelling, batch = spelling_of(puzzle), some(Powering(), 8)
+    spelling, batch = spelling_of(puzzle), some(Powering(), 2)
 
     def asks(rows: Tensor) -> Tensor:
         return torch.tensor([[1, 0, spelling.unknown]]).repeat(len(rows), 1)
@@ -81,7 +83,7 @@ def test_one_who_only_asks_ends_in_idk() -> None:
 def test_every_move_of_the_overseer_is_counted_and_kept() -> None:
     puzzle, spelling = Powering(), spelling_of(Powering())
     counted = overseer(puzzle)
-    batch = some(puzzle, 50)
+    batch = some(puzzle, 12)
     amplify(batch.facts, batch.questions, counted, partial(true, puzzle), 2, spelling)
     deeper = int((batch.depths > 0).sum())
     assert counted.calls == 3 * deeper

@@ -3,13 +3,14 @@
 from .amplify import Amplified, amplify, look_up
 from .loop import METHODS, Batch, Curriculum, Method, Probe, Student, amplification, draw, silent, updates
 from .overseer import Imitator, Overseer
-from .reader import Reader, Spelling
+from .reader import Decider, Reader, Spelling
 
 __all__ = [
     "METHODS",
     "Amplified",
     "Batch",
     "Curriculum",
+    "Decider",
     "Imitator",
     "Method",
     "Overseer",

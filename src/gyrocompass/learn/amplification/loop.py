@@ -28,12 +28,13 @@ Facts = Mapping[Question, int]
 Split = Literal["train", "heldout"]
 WARMUP_FRACTION = 0.1
 """Share of the steps in which the rate rises."""
-FIRST_LESSONS, EVERY = 75, 4
-"""Lessons that H' has from H at a new depth, before X learns from one who has never seen such questions; and the steps
-between two lessons after that."""
+FRESH, LESSONS, EVERY = 25, 3, 4
+"""For so many steps at a new depth H' has this many lessons from H at each; after that one every so many steps."""
 SMOOTHING = 0.9
-PER_CASE = 4
-"""Questions asked about the same facts."""
+PER_CASE = 24
+"""Questions about a case in a step: its facts are read once for all of them."""
+BEYOND = 2
+"""How many more passes X makes over facts than a question is deep."""
 
 
 @runtime_checkable
@@ -45,7 +46,7 @@ class Puzzle(Protocol):
     facts: int
     moves: int
     depths: int
-    pace: int
+    pace: float
 
     def draw(self, rng: random.Random, split: Split) -> Facts: ...
     def questions(self, facts: Facts, depth: int) -> Sequence[Question]: ...
@@ -74,12 +75,12 @@ METHODS: Mapping[str, Method] = {
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Questions about facts, each of a depth."""
+    """C cases, and as many questions about each, each of a depth."""
 
-    facts: Int[Tensor, "B F S"]
-    questions: Int[Tensor, "B W"]
-    depths: Int[Tensor, "B"]
-    truths: Int[Tensor, "B"]
+    facts: Int[Tensor, "C F S"]
+    questions: Int[Tensor, "C Q W"]
+    depths: Int[Tensor, "C Q"]
+    truths: Int[Tensor, "C Q"]
     """For measuring and for the supervised control; amplification reads none."""
 
 
@@ -96,25 +97,21 @@ class Probe:
     """Share of the last step's labels that are true; None where there is none."""
 
 
-def draw(puzzle: Puzzle, n: int, weights: Sequence[float], rng: random.Random, split: Split = "train") -> Batch:
-    """n questions about cases of a split, their depths by weight, several about the same facts. A depth that the facts
-    don't reach is drawn again."""
-    facts: list[list[list[int]]] = []
-    asked: list[Question] = []
-    depths: list[int] = []
-    truths: list[int] = []
-    while len(asked) < n:
-        case = puzzle.draw(rng, split)
-        rows = [[*key, value] for key, value in case.items()]
-        for depth in rng.choices(range(len(weights)), weights, k=PER_CASE):
-            possible = puzzle.questions(case, depth)
-            if possible:
-                question = rng.choice(possible)
-                facts.append(rows)
-                asked.append(question)
-                depths.append(depth)
-                truths.append(puzzle.truth(case, question))
-    return Batch(*(torch.tensor(column[:n]) for column in (facts, asked, depths, truths)))
+def draw(
+    puzzle: Puzzle, cases: int, each: int, weights: Sequence[float], rng: random.Random, split: Split = "train"
+) -> Batch:
+    """`each` questions about every one of so many cases of a split, their depths by weight among those that the facts
+    reach."""
+    drawn = []
+    for _ in range(cases):
+        facts = puzzle.draw(rng, split)
+        reached = [puzzle.questions(facts, depth) for depth in range(len(weights))]
+        possible = [weight * bool(some) for weight, some in zip(weights, reached, strict=True)]
+        depths = rng.choices(range(len(weights)), possible, k=each)
+        questions = [rng.choice(reached[depth]) for depth in depths]
+        truths = [puzzle.truth(facts, question) for question in questions]
+        drawn.append(([[*key, value] for key, value in facts.items()], questions, depths, truths))
+    return Batch(*(torch.tensor(column) for column in zip(*drawn, strict=True)))
 
 
 class Student:
@@ -122,24 +119,23 @@ class Student:
 
     def __init__(self, puzzle: Puzzle, spelling: Spelling, settings: Amplification, *, averaged: bool) -> None:
         self.spelling, self.sure = spelling, settings.sure
-        self.network = Reader(spelling, puzzle.facts + 1, 1, settings.width)
+        self.network = Reader(spelling, settings.width, puzzle.depths + BEYOND)
         decay = settings.decay if averaged else 0.0
         self.teacher = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
         self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=0.0, fused=True)
 
     def logits(self, network: nn.Module, facts: Tensor, questions: Tensor) -> Tensor:
-        """Of the answers, (B, tokens)."""
-        rows = torch.cat([self.spelling.asking(questions)[:, None], facts], 1)
-        logits: Tensor = network(rows)[:, 0, : self.spelling.tokens]
+        """Of the answers, (C, Q, tokens)."""
+        logits: Tensor = network(facts, self.spelling.asking(questions))[..., : self.spelling.tokens]
         return logits
 
     @torch.no_grad()
-    def help(self, facts: Int[Tensor, "B F S"], questions: Int[Tensor, "B W"]) -> Int[Tensor, "B"]:
+    def help(self, facts: Int[Tensor, "C F S"], questions: Int[Tensor, "C Q W"]) -> Int[Tensor, "C Q"]:
         """The teacher's answers, idk where it isn't sure."""
         p, answers = self.logits(self.teacher, facts, questions).softmax(-1).max(-1)
         return torch.where(p >= self.sure, answers, self.spelling.idk)
 
-    def learn(self, batch: Batch, labels: Int[Tensor, "B"], rate: float) -> Int[Tensor, "B"]:
+    def learn(self, batch: Batch, labels: Int[Tensor, "C Q"], rate: float) -> Int[Tensor, "C Q"]:
         """One update on the labels that aren't idk; returns what X answered before."""
         known = labels < self.spelling.tokens
         logits = self.logits(self.network, batch.facts, batch.questions)
@@ -149,13 +145,13 @@ class Student:
         return logits.argmax(-1)
 
     @torch.no_grad()
-    def answers(self, facts: Int[Tensor, "B F S"], questions: Int[Tensor, "B W"]) -> Int[Tensor, "B"]:
+    def answers(self, facts: Int[Tensor, "C F S"], questions: Int[Tensor, "C Q W"]) -> Int[Tensor, "C Q"]:
         """X's own answers, however sure it is."""
         return self.logits(self.network, facts, questions).argmax(-1)
 
     def right(self, batch: Batch) -> tuple[bool, ...]:
-        """Which of X's answers are true."""
-        return tuple((self.answers(batch.facts, batch.questions) == batch.truths).tolist())
+        """Which of X's answers are true, case after case."""
+        return tuple((self.answers(batch.facts, batch.questions) == batch.truths).flatten().tolist())
 
 
 @dataclass
@@ -175,9 +171,9 @@ class Curriculum:
 
     def lessons(self, step: int) -> int:
         """How often H is asked before this step."""
-        return FIRST_LESSONS if step == self.since + 1 else int(step % EVERY == 0)
+        return LESSONS if step - self.since <= FRESH else int(step % EVERY == 0)
 
-    def note(self, step: int, batch: Batch, answers: Int[Tensor, "B"], labels: Int[Tensor, "B"]) -> None:
+    def note(self, step: int, batch: Batch, answers: Int[Tensor, "C Q"], labels: Int[Tensor, "C Q"]) -> None:
         deepest = batch.depths == self.level
         if deepest.any():
             share = float((answers == labels)[deepest].float().mean())
@@ -209,15 +205,15 @@ def amplification(
     ask = partial(amplify, help=help, moves=puzzle.moves, spelling=spelling)
     for step in range(1, steps + 1):
         rate = settings.learning_rate * schedule((step - 1) / steps, WARMUP_FRACTION)
-        batch = draw(puzzle, settings.batch_size, curriculum.weights, rng)
+        batch = draw(puzzle, settings.batch_size, PER_CASE, curriculum.weights, rng)
         labels = batch.truths
         if method.amplified:
             for _ in range(curriculum.lessons(step)):
                 # 1. H takes a few questions apart, helped by X's teacher; every move is a call.
-                few = draw(puzzle, settings.overseer_questions, curriculum.weights, rng)
+                few = draw(puzzle, settings.overseer_questions, 1, curriculum.weights, rng)
                 ask(few.facts, few.questions, overseer)
                 # 2. H' learns to predict H's moves.
-                imitator.learn(overseer, settings.learning_rate, settings.batch_size)
+                imitator.learn(overseer, settings.learning_rate)
             # 3. H', helped by the teacher, answers many questions.
             labels = ask(batch.facts, batch.questions, imitator).answers
         # 4. X learns these answers, and its teacher follows slowly.
@@ -232,12 +228,12 @@ def amplification(
 
 def updates(puzzle: Puzzle, settings: Amplification) -> int:
     """X's updates in a training run, the same for every method."""
-    return settings.steps * puzzle.depths * puzzle.pace
+    return round(settings.steps * puzzle.depths * puzzle.pace)
 
 
-def silent(spelling: Spelling, facts: Int[Tensor, "B F S"], questions: Int[Tensor, "B W"]) -> Int[Tensor, "B"]:
+def silent(spelling: Spelling, facts: Int[Tensor, "C F S"], questions: Int[Tensor, "C Q W"]) -> Int[Tensor, "C Q"]:
     """A helper that knows nothing: the overseer has the facts alone."""
-    return torch.full_like(questions[:, 0], spelling.idk)
+    return torch.full_like(questions[..., 0], spelling.idk)
 
 
 def _probe(
@@ -247,7 +243,7 @@ def _probe(
     curriculum: Curriculum,
     overseer: Overseer,
     batch: Batch,
-    labels: Int[Tensor, "B"],
+    labels: Int[Tensor, "C Q"],
 ) -> Probe:
     known = labels < student.spelling.tokens
     accuracy = float((labels == batch.truths)[known].float().mean()) if known.any() else None

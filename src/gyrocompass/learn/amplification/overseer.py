@@ -11,12 +11,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...errors import InputError
-from .reader import Question, Reader, Spelling, update
+from .reader import Decider, Question, Spelling, update
 
 Next = Callable[[Question, Sequence[int]], Question | int]
 """H: its next move on a question, given the answers so far; a sub-question, or the answer."""
-UPDATES = 2
-"""Of H' after each lesson: H's moves are what is dear."""
+UPDATES, DECISIONS = 4, 128
+"""Of H' after each lesson, and the decisions of H in each: H's moves are what is dear."""
+SURE = 0.7
+"""Below this probability of a move, in any of its slots, H' says idk."""
 
 
 class Overseer:
@@ -57,27 +59,27 @@ class Overseer:
 
 
 class Imitator:
-    """H': predicts H's moves, so that H needn't be asked for each."""
+    """H': predicts H's moves, so that H needn't be asked for each. Where it isn't sure of one, it answers idk."""
 
     def __init__(self, moves: int, spelling: Spelling, width: int) -> None:
-        self.network = Reader(spelling, moves + 1, spelling.width + 1, width, ordered=True)
-        self.optimiser = torch.optim.AdamW(
-            [p for p in self.network.parameters() if p.requires_grad], weight_decay=0.0, fused=True
-        )
+        self.spelling = spelling
+        self.network = Decider(spelling, moves + 1, width)
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), weight_decay=0.0, fused=True)
 
     @torch.no_grad()
     def __call__(self, rows: Int[Tensor, "B R S"]) -> Int[Tensor, "B S"]:
         """The likeliest move in each slot: H's moves depend on nothing but what is read here."""
-        logits: Tensor = self.network(rows)
-        return logits.argmax(2)
+        p, moves = self.network(rows).softmax(2).max(2)
+        idk = moves.new_tensor(self.spelling.move_of(self.spelling.idk))
+        return torch.where(p.amin(1, keepdim=True) >= SURE, moves, idk)
 
-    def learn(self, overseer: Overseer, rate: float, batch_size: int) -> None:
-        """A lesson: two updates on decisions of H, drawn from all that it has made, late ones the more often; none
+    def learn(self, overseer: Overseer, rate: float) -> None:
+        """A lesson: updates on decisions of H, drawn from all that it has made, late ones the more often; none
         before its first, as when all that it was asked were facts."""
         if not overseer.kept:
             return
         rows, moves = overseer.decisions()
         for _ in range(UPDATES):
-            chosen = (torch.rand(batch_size).sqrt() * len(rows)).long()
-            found = self.network(rows[chosen])
-            update(self.optimiser, F.cross_entropy(found.flatten(0, 1), moves[chosen].flatten()), rate)
+            chosen = (torch.rand(DECISIONS).sqrt() * len(rows)).long()
+            logits = self.network(rows[chosen])
+            update(self.optimiser, F.cross_entropy(logits.flatten(0, 1), moves[chosen].flatten()), rate)

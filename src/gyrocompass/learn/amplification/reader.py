@@ -1,7 +1,7 @@
-"""X and H' are one small transformer: it reads rows of tokens, a question and what is known, and answers the question.
+"""What X and H' read and learn with: rows of tokens, each a question with its answer in the last slot.
 
-A row is a question with its answer in the last slot; a fact and an answered sub-question look the same. A row is one
-position: the sum of an embedding for each slot.
+X is a small transformer, `Reader`, that reads facts and answers questions about them; H' a smaller network, `Decider`,
+that reads a question with the sub-questions answered so far, and says what to do next.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-PASSES, HEADS = 3, 2
-"""How often a reader goes over its rows, and the heads with which it does."""
+HEADS = 2
 Question = tuple[int, ...]
 
 
@@ -45,9 +44,9 @@ class Spelling:
     def size(self) -> int:
         return self.tokens + 3
 
-    def asking(self, questions: Int[Tensor, "B W"]) -> Int[Tensor, "B W+1"]:
+    def asking(self, questions: Int[Tensor, "*B W"]) -> Int[Tensor, "*B W+1"]:
         """Each question as a row whose answer is wanted."""
-        return torch.cat([questions, torch.full_like(questions[:, :1], self.unknown)], 1)
+        return torch.cat([questions, torch.full_like(questions[..., :1], self.unknown)], -1)
 
     def read(self, rows: Sequence[Sequence[int]]) -> tuple[Question, list[int]]:
         """The question and the answers so far, from its rows."""
@@ -64,19 +63,21 @@ class Spelling:
 
 
 class Block(nn.Module):
-    """One pass: some rows look at all rows, then each is worked on by itself."""
+    """One pass: rows look at what is known, then each is worked on by itself. Queries and keys are normalised (Dehghani
+    et al. 2023, arXiv:2302.05442), so that looks are sharp from the start."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.before, self.after = nn.LayerNorm(width), nn.LayerNorm(width)
         self.query, self.known = nn.Linear(width, width), nn.Linear(width, 2 * width)
+        self.sought, self.found = nn.LayerNorm(width // HEADS), nn.LayerNorm(width // HEADS)
         self.mixed = nn.Linear(width, width)
         self.work = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
-    def forward(self, looking: Float[Tensor, "B Q D"], rows: Float[Tensor, "B R D"]) -> Float[Tensor, "B Q D"]:
-        keys, values = self.known(self.before(rows)).chunk(2, -1)
-        queries = self.query(self.before(looking))
-        seen = F.scaled_dot_product_attention(_heads(queries), _heads(keys), _heads(values))
+    def forward(self, looking: Float[Tensor, "B Q D"], known: Float[Tensor, "B R D"]) -> Float[Tensor, "B Q D"]:
+        keys, values = self.known(self.before(known)).chunk(2, -1)
+        queries, keys = self.sought(_heads(self.query(self.before(looking)))), self.found(_heads(keys))
+        seen = F.scaled_dot_product_attention(queries, keys, _heads(values))
         states: Tensor = looking + self.mixed(seen.transpose(1, 2).flatten(2))
         worked: Tensor = self.work(self.after(states))
         return states + worked
@@ -89,33 +90,60 @@ def _heads(states: Float[Tensor, "B R D"]) -> Float[Tensor, "B H R E"]:
     return heads
 
 
-class Reader(nn.Module):
-    """Reads (B, R, S) tokens, the question first; gives logits for each of `outputs` slots, (B, outputs, size).
+class Slots(nn.Module):
+    """Embeds rows, (..., S) tokens: the sum of an embedding for each slot, (..., D)."""
 
-    Where `ordered`, a row's place among the R counts; a set of facts has no order. Every pass has the same weights
-    (Dehghani et al. 2019, arXiv:1807.03819), so that a step learnt at one serves at the next; the last pass is the
-    question's alone, whose row is the only one that is read out.
+    def __init__(self, slots: int, size: int, width: int) -> None:
+        super().__init__()
+        self.offsets = torch.arange(slots) * size
+        self.embedding = nn.EmbeddingBag(slots * size, width, mode="sum")
+
+    def forward(self, rows: Int[Tensor, "*B S"]) -> Float[Tensor, "*B D"]:
+        flat: Tensor = self.embedding((rows + self.offsets).flatten(0, -2))
+        return flat.view(*rows.shape[:-1], -1)
+
+
+class Reader(nn.Module):
+    """Reads F facts, (B, F, S) tokens, and answers Q questions about them, (B, Q, S), each by itself: logits, (B, Q, V).
+
+    The facts are read once for all questions, and their order means nothing. Every pass has the same weights (Dehghani et
+    al. 2019, arXiv:1807.03819), so that a step learnt at one serves at the next.
     """
 
-    def __init__(self, spelling: Spelling, rows: int, outputs: int, width: int, *, ordered: bool = False) -> None:
+    def __init__(self, spelling: Spelling, width: int, passes: int) -> None:
         super().__init__()
-        slots = spelling.width + 1
-        self.outputs, self.size = outputs, spelling.size
-        self.offsets = torch.arange(slots) * spelling.size
-        self.embedding = nn.EmbeddingBag(slots * spelling.size, width, mode="sum")
-        self.places = nn.Parameter(torch.zeros(rows, width), requires_grad=ordered)
+        self.passes = passes
+        self.rows = Slots(spelling.width + 1, spelling.size, width)
         self.asked = nn.Parameter(torch.zeros(width))
         self.block = Block(width)
-        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, outputs * spelling.size))
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, spelling.size))
 
-    def forward(self, rows: Int[Tensor, "B R S"]) -> Float[Tensor, "B O V"]:
-        n, length, slots = rows.shape
-        states = self.embedding((rows + self.offsets).view(-1, slots)).view(n, length, -1) + self.places[:length]
-        states = torch.cat([states[:, :1] + self.asked, states[:, 1:]], 1)
-        for _ in range(PASSES - 1):
-            states = self.block(states, states)
-        logits: Tensor = self.head(self.block(states[:, :1], states)[:, 0])
-        return logits.view(n, self.outputs, self.size)
+    def forward(self, facts: Int[Tensor, "B F S"], questions: Int[Tensor, "B Q S"]) -> Float[Tensor, "B Q V"]:
+        known, states = self.rows(facts), self.rows(questions) + self.asked
+        for left in reversed(range(self.passes)):
+            states = self.block(states, known)
+            if left:
+                known = self.block(known, known)
+        logits: Tensor = self.head(states)
+        return logits
+
+
+class Decider(nn.Module):
+    """Reads a question and what was asked for it, (B, R, S) tokens; gives logits for each slot of a move, (B, S, V)."""
+
+    def __init__(self, spelling: Spelling, rows: int, width: int) -> None:
+        super().__init__()
+        self.slots, self.size = spelling.width + 1, spelling.size
+        self.rows = Slots(rows * self.slots, self.size, width)
+        self.work = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+        )
+        self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, self.slots * self.size))
+
+    def forward(self, rows: Int[Tensor, "B R S"]) -> Float[Tensor, "B S V"]:
+        states = self.rows(rows.flatten(1))
+        logits: Tensor = self.head(states + self.work(states))
+        return logits.view(len(rows), self.slots, self.size)
 
 
 def update(optimiser: torch.optim.Optimizer, loss: Tensor, rate: float) -> None:

@@ -45,7 +45,7 @@ class Puzzle(ABC):
     moves: int
     depths: int
     """The deepest question's depth; depths count from 0."""
-    pace: int = 1
+    pace: float = 1
     """How many times as many steps a depth takes to learn as one of `wildcard`."""
 
     @abstractmethod

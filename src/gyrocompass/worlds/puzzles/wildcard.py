@@ -40,11 +40,8 @@ class Wildcard(Puzzle):
         return zeros + ones
 
     def truth(self, facts: Facts, question: Question) -> int:
-        return sum(
-            value
-            for string, value in facts.items()
-            if all(p in (ANY, b) for p, b in zip(question, string, strict=True))
-        )
+        matching = product(*((0, 1) if token == ANY else (token,) for token in question))
+        return sum(facts[string] for string in matching)
 
     def words(self, question: Question) -> str:
         return f"what do the values of {''.join('01*'[token] for token in question)} add up to?"
