@@ -48,6 +48,7 @@ def study(name: str, settings: Amplification, run: Run) -> list[Row]:
     if not run.stage_done(name):
         with run.stage(name), run.progress(name, len(jobs)) as bar:
             todo = [job for job in jobs if not job.file.exists()]
+            todo.sort(key=lambda job: METHODS[job.method].amplified, reverse=True)  # the long ones first
             bar(len(jobs) - len(todo))
             complete_all(
                 complete, todo, settings.processes,

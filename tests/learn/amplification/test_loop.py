@@ -67,8 +67,8 @@ def test_the_curriculum_goes_on_when_x_agrees() -> None:
         steps += 1
         course.note(steps, batch, batch.truths, batch.truths)
     assert steps == 8  # 1 - 0.9^7 > 0.5 for the first time
-    assert [course.lessons(steps + i) for i in (1, 25)] == [3, 3]
-    assert sum(course.lessons(steps + i) for i in range(26, 126)) == 25
+    assert [course.lessons(steps + i) for i in (1, 40)] == [2, 2]
+    assert sum(course.lessons(steps + i) for i in range(41, 141)) == 20
     assert course.weights == [1.0, 1.0, 2.0]
     for step in range(100):
         course.note(steps + step, draw(puzzle, 10, 4, course.weights, random.Random(0)), batch.truths, batch.truths)

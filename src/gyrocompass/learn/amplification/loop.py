@@ -28,7 +28,7 @@ Facts = Mapping[Question, int]
 Split = Literal["train", "heldout"]
 WARMUP_FRACTION = 0.1
 """Share of the steps in which the rate rises."""
-FRESH, LESSONS, EVERY = 25, 3, 4
+FRESH, LESSONS, EVERY = 40, 2, 5
 """For so many steps at a new depth H' has this many lessons from H at each; after that one every so many steps."""
 SMOOTHING = 0.9
 PER_CASE = 24
