@@ -22,12 +22,12 @@ class Amplification(Config):
     )
     seeds: PositiveInt = Field(3, description="training runs of each method")
     steps: PositiveInt = Field(
-        80, description="updates of X for each depth (powering: 2.5 times as many), the same for every method"
+        90, description="updates of X for each depth (powering: 2.25 times as many), the same for every method"
     )
     batch_size: PositiveInt = Field(20, description="cases a step, with 24 questions about each")
     width: int = Field(64, ge=16, multiple_of=16, description="hidden width of X and of H'")
     learning_rate: PositiveFloat = Field(3e-3, description="peak learning rate of X and of H'")
-    overseer_questions: PositiveInt = Field(8, description="questions a step that H itself takes apart")
+    overseer_questions: PositiveInt = Field(8, description="questions that H itself takes apart in a lesson for its imitator")
     decay: float = Field(0.95, ge=0, lt=1, description="share of the teacher that stays at each step; 0: X itself")
     sure: float = Field(0.8, ge=0, lt=1, description="below this probability of its answer the teacher says idk")
     agreement: float = Field(

@@ -15,7 +15,7 @@ class Powering(Puzzle):
     """
 
     name, asks = "powering", "where an element ends up when a permutation is applied again and again"
-    width, moves, pace = 2, 2, 2.5
+    width, moves, pace = 2, 2, 2.25
 
     def __init__(self, n: int = 6, depths: int = 3) -> None:
         self.n, self.depths, self.facts = n, depths, n
