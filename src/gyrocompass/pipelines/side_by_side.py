@@ -49,7 +49,7 @@ def _side_by_side(work: Callable[[J], None], todo: Sequence[J], processes: int, 
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_end_with_parent) as pool:
         try:
-            waiting = {pool.submit(work, job) for job in todo}
+            waiting = {pool.submit(_until_interrupted, work, job) for job in todo}
         except OSError as error:  # a process was killed while others were started: their pipes are closed by then
             raise BrokenProcessPool(str(error)) from None
         try:
@@ -61,6 +61,14 @@ def _side_by_side(work: Callable[[J], None], todo: Sequence[J], processes: int, 
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _until_interrupted(work: Callable[[J], None], job: J) -> None:
+    """Ends this process where it is interrupted: a pool would have it begin the next job."""
+    try:
+        work(job)
+    except KeyboardInterrupt:
+        os._exit(130)
 
 
 def _end_with_parent() -> None:
