@@ -27,7 +27,7 @@ class Amplification(Config):
     batch_size: PositiveInt = Field(20, description="cases a step, with 24 questions about each")
     width: int = Field(64, ge=16, multiple_of=16, description="hidden width of X and of H'")
     learning_rate: PositiveFloat = Field(3e-3, description="peak learning rate of X and of H'")
-    overseer_questions: PositiveInt = Field(8, description="questions that H itself takes apart in a lesson for its imitator")
+    overseer_questions: PositiveInt = Field(8, description="questions that H itself takes apart in a lesson for H'")
     decay: float = Field(0.95, ge=0, lt=1, description="share of the teacher that stays at each step; 0: X itself")
     sure: float = Field(0.8, ge=0, lt=1, description="below this probability of its answer the teacher says idk")
     agreement: float = Field(

@@ -72,10 +72,8 @@ def complete(job: Job) -> None:
         torch.set_num_threads(threads)
     rows = [asdict(probe) | {"right": list(map(int, probe.right))} for probe in probes]
     trees = [tree(puzzle, student, heldout, *place).row for place in _deepest(heldout)]
-    write_json(
-        job.file,
-        {"method": job.method, "seed": job.seed, "depths": heldout.depths.flatten().tolist(), "probes": rows, "trees": trees},
-    )
+    depths = heldout.depths.flatten().tolist()
+    write_json(job.file, {"method": job.method, "seed": job.seed, "depths": depths, "probes": rows, "trees": trees})
 
 
 def held_out(puzzle: Puzzle, seed: int) -> Batch:
@@ -98,9 +96,11 @@ def reach(puzzle: Puzzle) -> int:
 
 
 def _deepest(heldout: Batch) -> list[tuple[int, int]]:
-    """Case and place of the first questions of the greatest depth, of a case each."""
-    places = (heldout.depths == heldout.depths.max()).nonzero().tolist()
-    return list({case: (case, at) for case, at in reversed(places)}.values())[: -TREES - 1 : -1]
+    """Cases with the place of their first question of the greatest depth."""
+    first: dict[int, int] = {}
+    for case, at in (heldout.depths == heldout.depths.max()).nonzero().tolist():
+        first.setdefault(case, at)
+    return list(first.items())[:TREES]
 
 
 def tree(puzzle: Puzzle, student: Student, batch: Batch, case: int, at: int) -> Node:

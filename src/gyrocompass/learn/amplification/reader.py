@@ -104,10 +104,10 @@ class Slots(nn.Module):
 
 
 class Reader(nn.Module):
-    """Reads F facts, (B, F, S) tokens, and answers Q questions about them, (B, Q, S), each by itself: logits, (B, Q, V).
+    """Reads F facts, (B, F, S) tokens, and answers Q questions about them, (B, Q, S), each alone: logits, (B, Q, V).
 
-    The facts are read once for all questions, and their order means nothing. Every pass has the same weights (Dehghani et
-    al. 2019, arXiv:1807.03819), so that a step learnt at one serves at the next.
+    The facts are read once for all questions, and their order means nothing. Every pass has the same weights (Dehghani
+    et al. 2019, arXiv:1807.03819), so that a step learnt at one serves at the next.
     """
 
     def __init__(self, spelling: Spelling, width: int, passes: int) -> None:
