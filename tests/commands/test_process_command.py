@@ -82,16 +82,16 @@ def test_questions_without_answers_are_refused_before_anything_is_sampled(gyro, 
     assert not list((tmp_path / "run").glob("stages/*"))
 
 
-def test_a_bench_without_errors_has_no_f1(gyro, tmp_path, checkpoint):
+def test_a_bench_without_errors_has_no_f1(gyro, tmp_path, prm):
     rows = [{"problem": "q", "steps": ["a", "b"], "label": label} for label in (-1, 0)]
     path = tmp_path / "bench.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    prm = checkpoint("llama")
-    code, out, err = gyro("process", "bench", "--data", path, "--prm", prm, "--out", tmp_path / "a", "--json")
+    scorer = prm()
+    code, out, err = gyro("process", "bench", "--data", path, "--prm", scorer, "--out", tmp_path / "a", "--json")
     assert code == 0, err
     assert "F1 of the earliest error" in json.loads(out)["summary"][0]
     path.write_text(json.dumps(rows[0]) + "\n")
-    code, _, err = gyro("process", "bench", "--data", path, "--prm", prm, "--out", tmp_path / "b")
+    code, _, err = gyro("process", "bench", "--data", path, "--prm", scorer, "--out", tmp_path / "b")
     assert code == 2
     assert "it has one kind alone" in err
 
@@ -131,7 +131,7 @@ def prm(gyro, tmp_path, checkpoint):
     return make
 
 
-def test_a_saved_process_reward_model_says_that_it_is_one(prm, checkpoint):
+def test_a_saved_process_reward_model_says_that_it_is_one(prm, tiny, tmp_path):
     folder = prm()
     assert "a process reward model" in (folder / "README.md").read_text()
     steps = StepPayment(cut=r"\.", aggregate="mean", myopic=True)
@@ -139,14 +139,15 @@ def test_a_saved_process_reward_model_says_that_it_is_one(prm, checkpoint):
     assert isinstance(scorer, ProcessRewardModel)
     assert (scorer.cutting("a. b"), scorer.by) == (("a", "b"), "mean")
     assert paid(scorer, steps) == StepReward(scorer, "mean", True)
-    plain = scorer_of(str(checkpoint()), Compute(), steps)
+    tiny(scalar=True, trainable=True).save(tmp_path / "plain")
+    plain = scorer_of(str(tmp_path / "plain"), Compute(), steps)
     assert isinstance(plain, RewardModel)
     assert paid(plain, StepPayment()) is plain
     with pytest.raises(InputError, match="give one process reward model"):
         paid(plain, steps)
     again = load(str(folder), Compute(), scalar=True, trainable=True)
     assert not hasattr(again.core.config, "step_joint"), "what is trained on from it is another thing"
-    with pytest.raises(InputError, match="an implicit process reward model, which labels steps"):
+    with pytest.raises(InputError, match="an implicit process reward model, which scores by likelihood"):
         scorer_of(str(prm("--implicit")), Compute(), steps)
 
 

@@ -98,7 +98,7 @@ def test_a_step_s_logit_is_the_log_ratio_up_to_its_end(tiny):
 
 def test_without_chains_there_is_nothing_to_learn(tiny):
     with pytest.raises(InputError, match="no labelled chains"):
-        ProcessRewardModelling(tiny(scalar=True), [], settings(), 0)
+        ProcessRewardModelling(tiny(scalar=True, trainable=True), [], settings(), 0)
 
 
 class Halves:

@@ -32,7 +32,7 @@ def test_it_learns_which_is_better_and_says_so_on_prompts_it_never_saw(tiny, tmp
 
 
 def test_preferences_that_share_a_prompt_count_as_one(tiny):
-    scorer = RewardModel(tiny("llama", scalar=True))
+    scorer = RewardModel(tiny("llama", scalar=True, trainable=True))
     assert accuracy(scorer, pairs(10) + [p.swap() for p in pairs(10)]).n == 10
 
 
@@ -60,7 +60,7 @@ def test_splits_share_no_prompt():
 
 
 def test_a_pair_with_one_response_too_long_is_left_out_whole(tiny):
-    network = tiny("llama", Compute(max_tokens=60), scalar=True)
+    network = tiny("llama", Compute(max_tokens=60), scalar=True, trainable=True)
     rows, kept, notes = encode_pairs(network, [*pairs(2), Preference(user("q"), "a" * 80, "b")])
     assert len(rows) == len(kept) == 2
     assert "1 of 6" in notes[0]
@@ -68,7 +68,7 @@ def test_a_pair_with_one_response_too_long_is_left_out_whole(tiny):
 
 def test_no_preferences_are_refused(tiny):
     with pytest.raises(InputError, match="no preferences"):
-        RewardModelling(tiny("llama", scalar=True), [], Reward(), 0)
+        RewardModelling(tiny("llama", scalar=True, trainable=True), [], Reward(), 0)
 
 
 def test_ensembles_by_hand():

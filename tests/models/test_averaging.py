@@ -22,8 +22,8 @@ ASKED = [Example(user(f"say {word}"), word * 3) for word in ("a", "bc", "def")]
 def wandered(checkpoint, tmp_path):
     """wandered(seed, far) -> a reward model that went `far` times its own size from the common start, folder."""
 
-    def make(seed, far=0.1, scale=(0.0, 1.0), head=False):
-        start, folder = checkpoint("llama"), tmp_path / f"{seed}-{far}"
+    def make(seed, far=0.1, scale=(0.0, 1.0), head=False, architecture="llama"):
+        start, folder = checkpoint(architecture), tmp_path / f"{architecture}-{seed}-{far}"
         model = AutoModelForSequenceClassification.from_pretrained(start, num_labels=1)
         draw = torch.Generator().manual_seed(seed)
         with torch.no_grad():
@@ -80,8 +80,8 @@ def test_models_without_a_common_start_are_refused_in_one_line(wandered):
     assert "\n" not in str(caught.value)
 
 
-def test_other_shapes_and_a_model_alone_are_refused(wandered, checkpoint):
+def test_other_shapes_and_a_model_alone_are_refused(wandered):
     with pytest.raises(InputError, match="shape and tokens"):
-        averaged([wandered(0), str(checkpoint("gpt2"))], FP32)
+        averaged([wandered(0), wandered(0, architecture="gpt2")], FP32)
     with pytest.raises(InputError, match="nothing to be averaged with"):
         averaged([wandered(1)], FP32)

@@ -13,7 +13,7 @@ SINGLES = [Example(user(f"question {i % 3}"), "yes" * (i + 1), label=i % 2 == 0)
 @pytest.fixture
 def scorer(tiny):
     """A scorer whose head isn't zero."""
-    network = tiny("llama", scalar=True)
+    network = tiny("llama", scalar=True, trainable=True)
     network.core.score.weight.data.normal_(0, 1)
     return network
 

@@ -27,7 +27,7 @@ def test_logprobs_equal_those_of_the_full_logits(tiny, architecture, temperature
 
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
 def test_neither_padding_nor_neighbours_change_a_logprob_or_a_score(tiny, architecture):
-    policy, scorer = tiny(architecture), tiny(architecture, scalar=True)
+    policy, scorer = tiny(architecture), tiny(architecture, scalar=True, trainable=True)
     torch.nn.init.normal_(scorer.model.score.weight)
     together, together_scores = policy.logprobs(pad(ROWS)), end_scores(scorer, pad(ROWS))
     for i, row in enumerate(ROWS):
@@ -84,8 +84,8 @@ def test_a_model_that_isn_t_there_is_one_line(name):
 
 
 def test_a_reward_model_is_no_policy(tiny, tmp_path):
-    tiny("llama", scalar=True).save(tmp_path / "model")
-    with pytest.raises(InputError, match="not a whole causal LM: lm_head"):
+    tiny("llama", scalar=True, trainable=True).save(tmp_path / "model")
+    with pytest.raises(InputError, match="not a whole model: lm_head"):
         load(str(tmp_path / "model"), Compute())
 
 
@@ -96,7 +96,7 @@ def test_a_device_that_isn_t_there_is_one_line(checkpoint):
 
 
 def test_text_too_long_for_a_scorer_is_scored_without_its_end_and_counted(tiny):
-    scorer = RewardModel(tiny("llama", Compute(max_tokens=40), scalar=True))
+    scorer = RewardModel(tiny("llama", Compute(max_tokens=40), scalar=True, trainable=True))
     assert scorer([Example(user("hi"), "yes"), Example(user("hi"), "no" * 40)]).shape == (2,)
     assert scorer.cut == 1
     with pytest.raises(InputError, match="fills the scorer"):

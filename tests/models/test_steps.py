@@ -92,7 +92,7 @@ def test_positions_are_those_of_the_padded_states():
 
 
 def trained_head(tiny):
-    network = tiny(scalar=True)
+    network = tiny(scalar=True, trainable=True)
     torch.nn.init.normal_(network.core.score.weight, generator=torch.Generator().manual_seed(1))
     return network
 

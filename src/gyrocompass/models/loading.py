@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 
 from ..config import Compute
 from ..errors import InputError, Unsupported
+from ..files import read_json
 from . import attention, chat, fused, linear
 from .batching import pad
 from .chat import Row
@@ -21,7 +23,11 @@ from .network import Network, inputs
 BF16_MIN_WIDTH = 384
 """Hidden width from which bf16 products pay for their casts on a CPU."""
 
-MARKS = ("step_joint", "implicit_beta")
+HEAD = "score.weight"
+"""What turns a causal LM's states into one output per position."""
+
+IMPLICIT = "implicit_beta"
+MARKS = ("step_joint", IMPLICIT)
 """What the config of a model that scores steps says of it; a model trained from it is another thing."""
 
 NARROW = 256
@@ -32,11 +38,11 @@ ALL_THREADS = torch.get_num_threads()
 def load(name: str, compute: Compute, *, scalar: bool = False, trainable: bool = False, seed: int = 0) -> Network:
     """A causal LM, or with `scalar` a model with one output per position, from a folder or hub name.
 
-    A causal LM loaded as scalar gets a fresh zero head. Dropout is off. With `trainable` and a LoRA rank,
-    only adapters (and the head) are trained; `seed` draws the adapters.
-    Raises InputError if nothing loads from there, or the tokenizer has no end token.
+    A trainable scalar model from a causal LM gets a fresh zero head. Dropout is off. With `trainable` and a
+    LoRA rank, only adapters (and the head) are trained; `seed` draws the adapters.
+    Raises InputError if nothing loads from there, the tokenizer has no end token, or a frozen scalar has no head.
     """
-    tokenizer, model = _load_pair(name, compute, scalar)
+    tokenizer, model = _load_pair(name, compute, scalar, trainable)
     return of(model, tokenizer, compute, scalar=scalar, trainable=trainable, seed=seed)
 
 
@@ -91,37 +97,77 @@ def _named(name: str) -> Iterator[None]:
         raise InputError(f"{name}: can't be loaded as a model ({first[:200]}); give a folder or a hub name") from None
 
 
-def _load_pair(name: str, compute: Compute, scalar: bool) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+def _load_pair(name: str, compute: Compute, scalar: bool, trainable: bool) -> tuple[Any, Any]:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    options: dict[str, Any] = {"trust_remote_code": compute.trust_remote_code}
+    options = {"trust_remote_code": compute.trust_remote_code, "dtype": torch.float32, "use_safetensors": True}
     with _named(name):
         tokenizer = _tokenizer(name, compute)
-        options |= {"dtype": torch.float32, "use_safetensors": True}
-        if not scalar:
-            model, found = AutoModelForCausalLM.from_pretrained(name, output_loading_info=True, **options)
-            if found["missing_keys"]:
-                raise InputError(f"{name}: not a whole causal LM: {min(found['missing_keys'])} is missing")
-            return tokenizer, _merged(name, options) if hasattr(model, "peft_config") else model
-        with _quiet():
-            model = AutoModelForSequenceClassification.from_pretrained(name, num_labels=1, **options)
-    if not hasattr(model, "score"):
-        raise InputError(f"{name}: {type(model).__name__} has no `score` head; use a decoder-only model")
-    if "ForSequenceClassification" not in str(model.config.architectures):
-        nn.init.zeros_(model.score.weight)
-    model.config.pad_token_id = tokenizer.pad_token_id
+        model, missing = (_scalar if scalar else _causal)(name, options)
+    if scalar:
+        _check_head(name, model, HEAD not in missing, trainable)
+        model.config.pad_token_id = tokenizer.pad_token_id
+    if missing - {HEAD}:
+        raise InputError(f"{name}: not a whole model: {min(missing - {HEAD})} is missing")
     return tokenizer, model
 
 
-def _merged(name: str, options: dict[str, Any]) -> Any:
-    """The model that an adapter's folder stands for: its base with the adapter in the weights."""
-    from peft import AutoPeftModelForCausalLM
+def _check_head(name: str, model: Any, trained: bool, trainable: bool) -> None:
+    """A head that no training made starts from zero, and is of use only to be trained."""
+    if not hasattr(model, "score"):
+        raise InputError(f"{name}: {type(model).__name__} has no `score` head; use a decoder-only model")
+    if trained:
+        return
+    if not trainable and hasattr(model.config, IMPLICIT):
+        remedy = "name the model it began as with `gyro process --reference`, or train a model on the steps it labels"
+        raise InputError(f"{name}: an implicit process reward model, which scores by likelihood; {remedy}")
+    if not trainable:
+        raise InputError(f"{name}: a language model, which scores nothing; train a reward model from it")
+    nn.init.zeros_(model.score.weight)
+
+
+def _causal(name: str, options: dict[str, Any]) -> tuple[Any, set[str]]:
+    """A causal LM, and which weights its files lack; for an adapter, its base with the adapter in the weights."""
+    from transformers import AutoModelForCausalLM
+
+    if _adapts(name):
+        return _merged(name, "AutoPeftModelForCausalLM", options), set()
+    model, found = AutoModelForCausalLM.from_pretrained(name, output_loading_info=True, **options)
+    return model, set(found["missing_keys"])
+
+
+def _scalar(name: str, options: dict[str, Any]) -> tuple[Any, set[str]]:
+    """The same with one output per position, whose head is new on a causal LM."""
+    from transformers import AutoModelForSequenceClassification
+
+    options = options | {"num_labels": 1}
+    with _quiet():
+        if _adapts(name) == "CAUSAL_LM":
+            adapted, _ = _causal(name, options)
+            model = AutoModelForSequenceClassification.from_config(adapted.config)
+            setattr(model, model.base_model_prefix, adapted.base_model)
+            return model, {HEAD}
+        if _adapts(name):
+            return _merged(name, "AutoPeftModelForSequenceClassification", options), set()
+        model, found = AutoModelForSequenceClassification.from_pretrained(name, output_loading_info=True, **options)
+    return model, set(found["missing_keys"])
+
+
+def _adapts(name: str) -> str | None:
+    """What an adapter was trained for, by the field's name of the task; None for a whole model."""
+    from transformers.utils.peft_utils import find_adapter_config_file
+
+    found = find_adapter_config_file(name)
+    return read_json(Path(found))["task_type"] if found else None
+
+
+def _merged(name: str, kind: str, options: dict[str, Any]) -> Any:
+    import peft
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return AutoPeftModelForCausalLM.from_pretrained(name, **options).merge_and_unload()
+        return getattr(peft, kind).from_pretrained(name, **options).merge_and_unload()
 
 
 @contextmanager

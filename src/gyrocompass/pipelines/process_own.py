@@ -160,10 +160,7 @@ def step_scorer(
     for name in filter(is_endpoint, (model, reference or "")):
         raise Unsupported(f"{name}: an endpoint doesn't tell a number for each step; name a folder or hub name")
     if reference is None:
-        network = load(model, frozen(compute), scalar=True)
-        if hasattr(network.core.config, "implicit_beta"):
-            raise InputError(f"{model}: it scores by likelihood; name the model it began as with --reference")
-        return ProcessRewardModel(network, cut, by)
+        return ProcessRewardModel(load(model, frozen(compute), scalar=True), cut, by)
     policy = load(model, frozen(compute))
     beta = getattr(policy.core.config, "implicit_beta", None)
     if beta is None:

@@ -218,7 +218,7 @@ def frozen(compute: Compute) -> Compute:
 def scorer_of(name: str, compute: Compute, steps: StepPayment) -> Scorer:
     """A reward model, or process reward model, from a folder or hub name, or a function from `module:function`.
 
-    Raises InputError if there is no such function, or the model is an implicit process reward model.
+    Raises InputError if there is no such function, or the model scores nothing.
     """
     if ":" not in name:
         return as_scorer(load(name, frozen(compute), scalar=True), name, steps)
@@ -228,10 +228,7 @@ def scorer_of(name: str, compute: Compute, steps: StepPayment) -> Scorer:
 
 def as_scorer(network: Network, name: str, steps: StepPayment) -> Scorer:
     """The network behind the Scorer protocol, as what its config says it is."""
-    config = network.core.config
-    if hasattr(config, "implicit_beta"):
-        raise InputError(f"{name}: an implicit process reward model, which labels steps; train one on its labels")
-    if hasattr(config, "step_joint"):
+    if hasattr(network.core.config, "step_joint"):
         return ProcessRewardModel(network, Cutting(steps.cut), steps.aggregate)
     return RewardModel(network, name)
 
