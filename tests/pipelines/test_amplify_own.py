@@ -83,6 +83,8 @@ def test_the_towns_sums_are_learnt_or_not_asked() -> None:
     with pytest.raises(InputError, match=r"amplify\.distil = false"):
         check(recipe)
     check(recipe.model_copy(update={"data": "questions.jsonl"}))
+    with pytest.raises(InputError, match=r"amplify\.task = summaries: the town's questions are sums"):
+        check(Recipe.model_validate({"pipeline": "amplify", "amplify": {"task": "summaries"}}))
 
 
 def test_a_run_of_several_models_is_no_overseer(
@@ -115,6 +117,8 @@ def test_an_endpoints_answers_are_counted_and_asked_for_once(
         ("base", "accuracy", share.value, 3), ("ida-amplify-1", "accuracy", share.value, 3),
     ]  # fmt: skip
     assert all((row["property"], row["slice"], row["low"]) == ("intent", None, share.low) for row in rows)
+    own = read_json(tmp_path / "run" / "amplify.json")["own"]
+    assert own == [{"model": name, **share._asdict()} for name in ("base", "ida-amplify-1")]
 
 
 def test_a_question_without_an_answer_leaves_the_others_uncounted(

@@ -50,6 +50,8 @@ def check(recipe: Recipe) -> None:
     config = recipe.amplify
     if recipe.data == TOWN_NAME and not config.distil:
         raise InputError("amplify.distil = false: the town's sums measure what was distilled; give other data")
+    if recipe.data == TOWN_NAME and config.task == "summaries":
+        raise InputError("amplify.task = summaries: the town's questions are sums; give texts as data")
     if config.distil and is_endpoint(recipe.model):
         raise InputError(
             f"{recipe.model}: an endpoint can't be fine-tuned; name a folder or hub name as model, or set "

@@ -155,6 +155,7 @@ def content(recipe: Recipe, puzzles: Sequence[Learnt], sums: Sums) -> Row:
             for model in sums.models
             for terms in sums.lengths
         ],
+        "own": [{"model": model, **share._asdict()} for model, share in sums.own.items()],
         "rounds": [_round(stage, trees) for stage, trees in sums.trees.items()],
         "trees": [tree.row for tree in _worth_reading([t for trees in sums.trees.values() for t in trees])],
     }

@@ -71,6 +71,13 @@ class Sum(Measured):
     terms: PositiveInt
 
 
+@dataclass(frozen=True, kw_only=True)
+class Share(Measured):
+    """A model's share of right answers to one's own questions; of a stage that amplified, its trees'."""
+
+    model: str
+
+
 @dataclass(frozen=True)
 class Round:
     """What was amplified in a stage: questions, those left without an answer, calls of overseer and model, depth."""
@@ -89,5 +96,6 @@ class Amplify:
     seeds: PositiveInt
     puzzles: tuple[Puzzle, ...] = ()
     sums: tuple[Sum, ...] = ()
+    own: tuple[Share, ...] = ()
     rounds: tuple[Round, ...] = ()
     trees: tuple[Tree, ...] = ()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,13 @@ def test_own_questions_show_rounds_and_trees_alone(folder: Callable[..., Path]) 
     html = render(run)
     assert "ida-amplify-1" in html
     assert "held-out sums" not in html
+    assert "the very questions that were amplified" not in html
+
+
+def test_right_answers_to_own_questions_are_shown(folder: Callable[..., Path]) -> None:
+    html = render(read(folder(puzzles=[], sums=[], own=[{"model": "ida-amplify-1", **estimate(0.6, 0.1)}])))
+    assert "the very questions that were amplified" in html
+    assert "0.60 [0.50, 0.70]" in re.sub(r"<[^>]+>", "", html)
 
 
 def test_a_run_without_amplification_has_no_such_page(make_run: Callable[..., Path]) -> None:
