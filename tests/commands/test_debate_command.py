@@ -95,7 +95,10 @@ def test_people_are_waited_for_and_the_run_goes_on(capsys, model, questions, tmp
     assert code == 4
     assert "verdicts.jsonl: 3 of 3 replies are waited for" in error
     file = out / "people" / "verdicts.jsonl"
-    write_jsonl(file, [{**row, "reply": 90} for row in read_jsonl(file)])
+    rows = read_jsonl(file)
+    first = [row["shown"]["answers"][0] for row in rows]
+    assert all(f"how sure you are of {name!r}" in row["asked"] for name, row in zip(first, rows, strict=True))
+    write_jsonl(file, [{**row, "reply": 90 if name == "fox" else 10} for name, row in zip(first, rows, strict=True)])
     assert run(capsys, *command)["status"] == "done"
     (row,) = [row for row in read_json(out / "evals.json") if row["metric"] == "judge_accuracy"]
     assert (row["value"], row["n"]) == (0.5, 2)

@@ -1,6 +1,8 @@
 import json
+import shutil
 
 import pytest
+from transformers import AutoTokenizer
 
 from gyrocompass.config import Compute, StepPayment
 from gyrocompass.errors import InputError
@@ -8,7 +10,8 @@ from gyrocompass.files import read_jsonl
 from gyrocompass.learn.process import StepReward
 from gyrocompass.models.loading import load
 from gyrocompass.models.scorer import RewardModel
-from gyrocompass.models.steps import ProcessRewardModel
+from gyrocompass.models.steps import ProcessRewardModel, whole
+from gyrocompass.pipelines.process_own import step_scorer
 from gyrocompass.pipelines.stages import paid, scorer_of
 
 from ..models.endpoint_server import Server, serving
@@ -153,14 +156,17 @@ def test_a_saved_process_reward_model_says_that_it_is_one(prm, tiny, tmp_path):
 
 def test_an_implicit_model_learns_of_whole_chains_alone(gyro, tmp_path, checkpoint):
     made = [{"prompt": f"q{i}", "completions": ["one"], "labels": [i % 2 > 0]} for i in range(4)]
-    data = rows(tmp_path / "chains.jsonl", *made, made[0] | {"shortened": "a step without a rating"})
+    data = rows(
+        tmp_path / "chains.jsonl", *made, made[0] | {"shortened": "a step without a rating"},
+        made[1] | {"finish_reason": "bad_problem"},
+    )  # fmt: skip
     code, out, err = gyro(
         "process", "train", "--model", checkpoint(), "--data", data, "--implicit", "--out", tmp_path / "run", "--json"
     )
     assert code == 0, err
     warned = json.loads(out)["warnings"]
     assert any("1 shortened to what comes before a step without a rating" in one for one in warned)
-    assert any("1 of 5 chains are shortened, so that their last label is no outcome" in one for one in warned)
+    assert any("2 of 6 chains are shortened or come to no answer" in one for one in warned)
 
 
 def test_ppo_pays_the_steps_of_a_process_reward_model(gyro, tmp_path, checkpoint, prm):
@@ -183,6 +189,27 @@ def test_ppo_pays_the_steps_of_a_process_reward_model(gyro, tmp_path, checkpoint
     code, _, err = gyro(*common, "--length-control", "--out", tmp_path / "controlled")
     assert code == 2
     assert "--length-control is for scores of whole responses" in err
+
+
+def test_an_implicit_model_s_reference_reads_the_same_tokens(prm, checkpoint, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(checkpoint(), other)
+    tokenizer = AutoTokenizer.from_pretrained(other)
+    tokenizer.add_tokens(["something"])
+    tokenizer.save_pretrained(other)
+    with pytest.raises(InputError, match="its tokenizer is not the policy's"):
+        step_scorer(str(prm("--implicit")), str(other), whole, "min", Compute(precision="fp32"))
+
+
+def test_who_has_no_part_in_the_labels_is_refused(gyro, tmp_path, checkpoint):
+    data = rows(tmp_path / "prompts.jsonl", {"prompt": "say", "answer": "1"})
+    common = ["process", "label", "--model", checkpoint(), "--data", data, "--out", tmp_path / "run"]
+    code, _, err = gyro(*common, "--checker", "checks:even")
+    assert code == 2
+    assert "--checker has no part in soft labels" in err
+    code, _, err = gyro(*common, "--labels", "checker", "--checker", "checks:even", "--prm", "x")
+    assert code == 2
+    assert "--prm has no part in checker labels" in err
 
 
 def even(prompt, steps):

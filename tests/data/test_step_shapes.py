@@ -98,6 +98,15 @@ def test_process_bench_labels_name_a_step(label):
         read_steps([{"problem": "q", "steps": ["a", "b", "c"], "label": label}])
 
 
+def test_an_empty_step_drops_its_chain_or_ends_it():
+    common = {"problem": "q", "label": 0}
+    chains, report = read_steps([{**common, "steps": ["a", None]}, {**common, "steps": ["a"]}])
+    assert len(chains) == 1
+    assert "1 with an empty step (first at rows:1)" in str(report)
+    (chain,), report = read_steps([row(step(completion("a", 1)), step(completion("", 1)))])
+    assert (chain.steps, chain.meta["shortened"]) == (("a",), "an empty step")
+
+
 def test_trl_rows_are_read_as_before():
     (chain,), _ = read_steps([{"prompt": "q", "completions": ["a", "b"], "labels": [True, False]}])
     assert chain.labels == (1.0, 0.0)

@@ -32,6 +32,12 @@ def test_seeds_that_are_right_throughout_leave_an_interval():
     assert found.n == 4
 
 
+def test_where_a_seed_has_no_number_there_is_none():
+    one = Estimate(0.5, 0.4, 0.6, 9)
+    assert nested.known_mean([one, one]) == nested.mean([one, one])
+    assert nested.known_mean([one, None]) is None
+
+
 def test_no_seed_is_no_number():
     with pytest.raises(ValueError, match="no number without data"):
         nested.mean([])

@@ -4,6 +4,9 @@ import shutil
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM
 
 from gyrocompass.config import Compute
 from gyrocompass.errors import InputError
@@ -46,6 +49,31 @@ def test_a_scorer_begins_from_a_policy_s_adapter(tiny, checkpoint, tmp_path):
         torch.nn.init.ones_(scorer.core.score.weight)
     one, other = (end_scores(scorer, ROWS) for scorer in scorers)
     torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated")  # peft's own
+def test_an_adapter_that_does_not_say_what_it_is_for_is_a_language_model_s(checkpoint, tmp_path):
+    """PEFT's default."""
+    adapted = get_peft_model(
+        AutoModelForCausalLM.from_pretrained(checkpoint("llama")), LoraConfig(r=2, init_lora_weights=False)
+    )
+    assert adapted.peft_config["default"].task_type is None
+    adapted.save_pretrained(tmp_path)
+    for file in checkpoint("llama").glob("token*"):
+        shutil.copy(file, tmp_path)
+    ids = ROWS.ids[:1]
+    expected = adapted(ids).logits
+    torch.testing.assert_close(load(str(tmp_path), FP32).model(ids).logits, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("scalar", "part"), [(False, "layers.0."), (True, "score")])
+def test_an_adapter_that_lacks_weights_is_named(tiny, checkpoint, tmp_path, scalar, part):
+    adapter = trained(tiny("llama", LORA, scalar=scalar, trainable=True), tmp_path, checkpoint)
+    file = tmp_path / "adapter" / "adapter_model.safetensors"
+    save_file({key: w for key, w in load_file(file).items() if part not in key}, file)
+    with pytest.raises(InputError, match=r"not a whole adapter: .*missing") as caught:
+        load(adapter, FP32, scalar=scalar)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_language_model_is_no_scorer(checkpoint):

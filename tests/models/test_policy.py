@@ -58,6 +58,17 @@ def test_a_response_that_is_begun_is_continued(tiny):
     assert len(set(drawn[0])) > 1
 
 
+def test_a_response_goes_on_without_what_its_template_puts_before_it(tiny):
+    policy = LocalPolicy(tiny(), Sampling(max_new_tokens=12))
+    policy.network.tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}: {% else %}<think>\n\n</think>\n\n"
+        "{{ m.content }}{% endif %}{% endfor %}"
+    )
+    (drawn,) = policy.continued([Begun(Example(user("a"), "hello\nyou"), 6)], 3, seed=1)
+    assert len(drawn) == 3
+    assert all(text == "hello" or text.startswith("hello\n") for text in drawn)
+
+
 def test_what_is_said_takes_of_a_continuation_s_tokens_and_what_has_no_room_isn_t_continued(tiny):
     """Tokens are bytes, and a blank stands before the response: after 7 tokens 13 may come, after 32 a last one."""
     policy = LocalPolicy(tiny(), Sampling(max_new_tokens=20))

@@ -72,6 +72,28 @@ def test_a_chain_that_is_too_long_is_left_out_and_told(tiny):
     assert "longer than 30 tokens" in notes[0]
 
 
+def test_a_chain_whose_tokens_don_t_say_its_steps_is_left_out_and_told(tiny):
+    blank = Steps(user("add"), ("one", " "), (1.0, 0.0))
+    rows, kept, notes = encode_steps(tiny(), [blank, CHAIN], "\n")
+    assert (len(rows), kept) == (1, [1])
+    assert notes[-1].startswith("1 of 2 chains were left out, as their tokens don't say their steps (chain 1: step 2")
+
+
+def test_what_a_template_puts_before_a_response_is_no_step(tiny):
+    """As Qwen3's does: an empty thought, unless the response has one."""
+    network = trained_head(tiny)
+    asked = [Example(user("q"), "one\ntwo"), Example(user("q"), "one\n" + "x" * 400)]
+    plain = ProcessRewardModel(network, lines).step_scores(asked)
+    network.tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}: {% else %}<think>\n\n</think>\n\n"
+        "{{ m.content }}{% endif %}{% endfor %}"
+    )
+    found = ProcessRewardModel(network, lines).step_scores(asked)
+    assert [one.steps[0] for one in found] == ["one", "one"]
+    assert found[0].steps == plain[0].steps == ("one", "two")
+    assert found[0].scores != plain[0].scores, "they are read after the empty thought"
+
+
 def test_scores_lie_at_the_tokens_that_end_steps(tiny):
     tokenizer = tiny().tokenizer
     row = Row([1, 2, *tokenizer("ab\nc", add_special_tokens=False).input_ids], 2)

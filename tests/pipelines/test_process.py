@@ -4,9 +4,8 @@ import pytest
 from gyrocompass.config import Recipe
 from gyrocompass.errors import InputError
 from gyrocompass.files import read_json, read_jsonl
-from gyrocompass.maths.stats import Estimate
 from gyrocompass.pipelines.process import process
-from gyrocompass.pipelines.process_findings import Reading, over_seeds, sentences, trace_error
+from gyrocompass.pipelines.process_findings import Pool, Reading, content, measurements, sentences, trace_error
 from gyrocompass.recipe import load, recipe_path
 from gyrocompass.report import read, render
 from gyrocompass.run import Run
@@ -100,11 +99,25 @@ def test_trace_errors_are_counted_among_right_answers():
     assert reading.estimate("answer_error").value == 0.25
 
 
-def test_over_seeds_it_is_the_spread_of_seeds_that_counts():
-    one = Estimate(0.2, 0.1, 0.3, 50)
-    assert over_seeds([one]) == one
-    both = over_seeds([one, Estimate(0.2, 0.19, 0.21, 50)])
-    assert (both.value, both.low, both.high, both.n) == pytest.approx((0.2, 0.2, 0.2, 2))
+def test_without_a_right_answer_no_trace_error_is_measured_and_the_rest_is():
+    right, wrong = np.ones(4), np.zeros(4)
+    asked = np.array(list("abcd"))
+    readings = [Reading(s, m, r, r, asked) for s in (0, 1) for m, r in (("sft", right), ("outcome-rl", right))]
+    readings += [Reading(s, "process-rl", wrong, wrong, asked) for s in (0, 1)]
+    curve = [np.stack([wrong, wrong], 1)]
+    pools = [Pool(s, [1], {"checker": curve}, {}, asked, []) for s in (0, 1)]
+    found = content(Recipe(pipeline="process"), readings, pools)
+    (difference,) = found["differences"]
+    assert difference["trace_error"] is None
+    assert difference["answer_error"]["value"] == 1
+    assert [policy["trace_error"] is None for policy in found["policies"]] == [False, False, True]
+    assert found["best_of"]["curves"][0]["points"][0]["trace_error"] is None
+    told = sentences(found)
+    assert any("can't be compared" in line for line in told)
+    assert any("process-rl" in line and "trace error not measured" in line for line in told)
+    rows = {(row.model, row.metric, row.slice) for row in measurements(found)}
+    assert ("process-rl", "answer_error", "seed-0") in rows
+    assert ("process-rl", "trace_error", None) not in rows
 
 
 def test_the_claim_is_made_as_far_as_its_interval_carries_it():

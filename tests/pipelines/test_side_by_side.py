@@ -25,11 +25,18 @@ def finish(file: Path) -> None:
 
 
 def die(file: Path) -> None:
+    file.touch()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def jobs(folder: Path) -> list[Path]:
     return [folder / str(i) for i in range(JOBS)]
+
+
+@pytest.fixture(autouse=True)
+def found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are started find this module by its name."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -43,6 +50,7 @@ def test_every_job_is_done(tmp_path: Path, processes: int) -> None:
 def test_a_killed_process_is_one_line_with_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(GyroError, match=r"a process was killed.*--set a\.processes=1"):
         complete_all(die, jobs(tmp_path), 2, lambda: None, tmp_path, "a.processes")
+    assert any(file.exists() for file in jobs(tmp_path))
 
 
 def test_after_an_interrupt_no_process_begins_another_job(tmp_path: Path) -> None:
@@ -56,6 +64,20 @@ def test_after_an_interrupt_no_process_begins_another_job(tmp_path: Path) -> Non
         os.killpg(running.pid, signal.SIGINT)
         assert running.wait(timeout=60) == 130
         assert [file for file in jobs(tmp_path) if file.exists()] == begun
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+
+
+def test_a_process_that_misses_the_interrupt_ends_with_it(tmp_path: Path) -> None:
+    """The parent alone is interrupted, as where a process was still starting."""
+    running = subprocess.Popen([sys.executable, __file__, str(tmp_path)], start_new_session=True)
+    try:
+        while not any(file.exists() for file in jobs(tmp_path)):
+            assert running.poll() is None
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=60) == 130
     finally:
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)

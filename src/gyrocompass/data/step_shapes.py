@@ -9,6 +9,8 @@ from ..errors import InputError
 from ..records import SHORTENED, Steps, user
 from .conversation import Unusable, text
 
+ANSWERLESS = ("give_up", "bad_problem")
+"""Finish reasons of PRM800K's chains that come to no answer."""
 RATINGS = {-1: 0.0, 0: 1.0, 1: 1.0}
 """A neutral step counts as right. Source: Lightman et al. 2023, arXiv:2305.20050, app. F."""
 
@@ -53,7 +55,7 @@ def _completion(step: Any, number: int) -> tuple[str, int, bool]:
         raise InputError(f"step {number} is {step!r:.40}, not an object with completions; write it as one")
     human, chosen = step.get("human_completion"), step.get("chosen_completion")
     if chosen is None and human:
-        return text(human["text"] if isinstance(human, Mapping) else human, "human_completion"), 1, True
+        return _step(human["text"] if isinstance(human, Mapping) else human, "human_completion"), 1, True
     completions = _list(step, "completions")
     if not completions:
         raise Unusable("a step without a completion")
@@ -65,7 +67,7 @@ def _completion(step: Any, number: int) -> tuple[str, int, bool]:
         raise Unusable("a step without a rating")
     if rating not in RATINGS:
         raise InputError(f"step {number} is rated {rating!r}; a rating is -1, 0 or 1")
-    return text(one.get("text"), "text"), int(rating), chosen is not None
+    return _step(one.get("text"), "text"), int(rating), chosen is not None
 
 
 def process_bench(row: dict[str, Any]) -> Steps:
@@ -83,7 +85,14 @@ def process_bench(row: dict[str, Any]) -> Steps:
         raise InputError(f"label {label!r} names none of {len(steps)} steps; write the earliest wrong one or -1")
     right = len(steps) if label == -1 else label
     labels = (1.0,) * right + (0.0,) * (len(steps) - right)
-    return Steps(user(problem), tuple(text(step, "steps") for step in steps), labels, row)
+    return Steps(user(problem), tuple(_step(step, "steps") for step in steps), labels, row)
+
+
+def _step(value: Any, column: str) -> str:
+    said = text(value, column)
+    if not said.strip():
+        raise Unusable("an empty step")
+    return said
 
 
 def _mapping(row: Mapping[str, Any], name: str) -> Mapping[str, Any]:

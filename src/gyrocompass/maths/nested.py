@@ -31,3 +31,9 @@ def mean(seeds: Sequence[Estimate], span: tuple[float, float] = (-np.inf, np.inf
     )  # fmt: skip
     low, high = min(low, centre - below), max(high, centre + above)
     return Estimate(centre, max(low, span[0]), min(high, span[1]), n)
+
+
+def known_mean(seeds: Sequence[Estimate | None], span: tuple[float, float] = (-np.inf, np.inf)) -> Estimate | None:
+    """The same; None where some seed has no such number."""
+    found = [seed for seed in seeds if seed is not None]
+    return mean(found, span) if len(found) == len(seeds) else None

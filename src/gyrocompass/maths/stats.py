@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
 
 Floats = NDArray[np.float64]
+T = TypeVar("T")
 
 
 class Estimate(NamedTuple):
@@ -24,6 +25,14 @@ class Estimate(NamedTuple):
         places = 3 if 0 < self.high - self.low < 0.02 else 2
         value, low, high = (f"{number:z.{places}f}" for number in self[:3])
         return f"{value} [{low}, {high}] (n={self.n:,})"
+
+
+def known(measure: Callable[..., T], *of: Any) -> T | None:
+    """What is measured of these; None where there is nothing to measure, which raises ValueError."""
+    try:
+        return measure(*of)
+    except ValueError:
+        return None
 
 
 def mean(x: ArrayLike, level: float = 0.95) -> Estimate:

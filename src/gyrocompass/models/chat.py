@@ -27,6 +27,9 @@ TRANSCRIPT_TEMPLATE = (
 HALF = "\ufffd"
 """What a character is decoded to while its last bytes are still to come."""
 
+OPENING = 40
+"""Characters by which a response that lost its end is found in what its row says."""
+
 BORDER_SAMPLE = 200
 """Examples looked at for merges across the border: a few show whether the tokenizer makes them."""
 
@@ -142,6 +145,15 @@ def said(tokenizer: Any, ids: Sequence[int]) -> str:
     """What the first tokens of a response say, from its first character that isn't blank."""
     text: str = tokenizer.decode(ids, skip_special_tokens=True)
     return text.lstrip()
+
+
+def begins_at(text: str, response: str) -> int:
+    """After how many characters of what a row says its response itself begins: some templates put an empty thought
+    before it."""
+    whole = response.strip()
+    if text.rstrip().endswith(whole):
+        return len(text.rstrip()) - len(whole)
+    return max(0, text.find(whole[:OPENING]))
 
 
 def tokens_within(tokenizer: Any, ids: Sequence[int], characters: int) -> int:

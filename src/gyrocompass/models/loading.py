@@ -155,19 +155,30 @@ def _scalar(name: str, options: dict[str, Any]) -> tuple[Any, set[str]]:
 
 
 def _adapts(name: str) -> str | None:
-    """What an adapter was trained for, by the field's name of the task; None for a whole model."""
+    """What an adapter was trained for, by the field's name of the task; None for a whole model.
+
+    An adapter that doesn't say so, as by PEFT's default, is a causal LM's.
+    """
     from transformers.utils.peft_utils import find_adapter_config_file
 
     found = find_adapter_config_file(name)
-    return read_json(Path(found))["task_type"] if found else None
+    return (read_json(Path(found)).get("task_type") or "CAUSAL_LM") if found else None
 
 
 def _merged(name: str, kind: str, options: dict[str, Any]) -> Any:
+    """An adapter's base with its weights in. Raises InputError if some of these are missing: PEFT raises KeyError for
+    a head, and warns of others."""
     import peft
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return getattr(peft, kind).from_pretrained(name, **options).merge_and_unload()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            adapted = getattr(peft, kind).from_pretrained(name, **options)
+        except KeyError as error:
+            raise InputError(f"{name}: not a whole adapter: {error} is missing") from None
+        if lacking := next((said for each in heard if "missing adapter keys" in (said := str(each.message))), None):
+            raise InputError(f"{name}: not a whole adapter: {lacking:.160}")
+        return adapted.merge_and_unload()
 
 
 @contextmanager

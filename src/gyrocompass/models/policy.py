@@ -123,9 +123,12 @@ class Drawn(NamedTuple):
 
 
 def _start(tokenizer: Any, row: Row, begun: Begun) -> Row:
-    """The row of a response up to where it is begun."""
-    n = chat.tokens_within(tokenizer, row.ids[row.n_prompt : -1], len(begun.text.lstrip()))
-    return Row(row.ids[: row.n_prompt + n], row.n_prompt)
+    """The row of a response up to where it is begun, without what the template puts before it."""
+    ids = row.ids[row.n_prompt : -1]
+    lead = chat.begins_at(chat.said(tokenizer, ids), begun.example.response or "")
+    first = chat.tokens_within(tokenizer, ids, lead) if lead else 0
+    n = chat.tokens_within(tokenizer, ids, lead + len(begun.text.lstrip()))
+    return Row([*row.ids[: row.n_prompt], *ids[first:n]], row.n_prompt)
 
 
 def rollout(network: Network, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, seed: int) -> Drawn:

@@ -122,14 +122,26 @@ def encode_steps(network: Network, chains: Sequence[Steps], joint: str, until_er
     """
     examples = [Example(chain.prompt, joint.join(step.strip() for step in chain.steps)) for chain in chains]
     encoded = chat.encode(network.tokenizer, examples, network.max_tokens)
-    rows = []
+    found: dict[int, StepRow] = {}
+    lost: list[str] = []
     for row, i in zip(encoded.rows, encoded.kept, strict=True):
-        ends = token_ends(network.tokenizer, row.ids[row.n_prompt :], chains[i].steps)
-        labels = chains[i].labels
-        cut = until_error and "rollouts" not in chains[i].meta
-        wrong = next((n for n, label in enumerate(labels, 1) if label < 0.5), len(labels)) if cut else None
-        rows.append(StepRow(row, tuple(row.n_prompt + n - 1 for n in ends[:wrong]), labels[:wrong]))
-    return EncodedSteps(rows, encoded.kept, encoded.notes)
+        try:
+            found[i] = _step_row(network.tokenizer, row, chains[i], until_error)
+        except InputError as error:
+            lost.append(f"chain {i + 1}: {error}")
+    if lost:
+        encoded.notes.append(
+            f"{len(lost):,} of {len(chains):,} chains were left out, as their tokens don't say their steps ({lost[0]})"
+        )
+    return EncodedSteps(list(found.values()), list(found), encoded.notes)
+
+
+def _step_row(tokenizer: Any, row: Row, chain: Steps, until_error: bool) -> StepRow:
+    """Raises InputError if the row doesn't say the chain's steps."""
+    ends, labels = token_ends(tokenizer, row.ids[row.n_prompt :], chain.steps), chain.labels
+    cut = until_error and "rollouts" not in chain.meta
+    wrong = next((n for n, label in enumerate(labels, 1) if label < 0.5), len(labels)) if cut else None
+    return StepRow(row, tuple(row.n_prompt + n - 1 for n in ends[:wrong]), labels[:wrong])
 
 
 def positions(batch: Padded, ends: Sequence[Sequence[int]]) -> Int[Tensor, "M"]:
@@ -208,7 +220,8 @@ def _graded(model: ReadsSteps, cut: Cut, examples: Sequence[Example]) -> list[Gr
     tokenizer = model.network.tokenizer
     rows, _ = chat.encode_cut(tokenizer, examples, model.network.max_tokens)
     responses = [row.ids[row.n_prompt :] for row in rows]
-    steps = [cut(chat.decode(tokenizer, ids)) for ids in responses]
+    texts = [chat.decode(tokenizer, ids) for ids in responses]
+    steps = [cut(text[chat.begins_at(text, e.response or "") :]) for text, e in zip(texts, examples, strict=True)]
     ends = [
         [row.n_prompt + n - 1 for n in token_ends(tokenizer, ids, said)]
         for row, ids, said in zip(rows, responses, steps, strict=True)

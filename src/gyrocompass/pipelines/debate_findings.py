@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ..feedback.debate import Protocol, Transcript, measure
 from ..feedback.debate.quotes import pieces
 from ..maths import clusters, nested
-from ..maths.stats import Estimate
+from ..maths.stats import Estimate, known
 from ..records import Measurement
 
 FILE = "debate.json"
@@ -28,7 +28,6 @@ METRICS = {"judge_accuracy": "accuracy", "judge_ece": "ece", "judge_brier": "bri
 """Metrics of evals.json by what debate.json calls them."""
 
 Row = dict[str, Any]
-T = TypeVar("T")
 Games = Mapping[str, Sequence[Transcript]]
 """A seed's games by name."""
 Span = tuple[float, float]
@@ -53,22 +52,12 @@ def references() -> list[Row]:
     return [{"source": source, "arxiv": arxiv, "accuracies": found} for source, arxiv, found in REFERENCES]
 
 
-def known(measured: Callable[..., T], *games: Any) -> T | None:
-    """None where there is nothing to measure: no truth is known, or the judge abstained throughout."""
-    try:
-        return measured(*games)
-    except ValueError:
-        return None
-
-
 def over_seeds(
     measured: Callable[..., Estimate | None], *games: Sequence[Sequence[Transcript]], span: Span = SHARE
 ) -> Estimate | None:
     """What is measured of each seed's games, over seeds; of one seed over its questions. None where one has no such
-    number."""
-    each = [known(measured, *some) for some in zip(*games, strict=True)]
-    told = [e for e in each if e is not None]
-    return nested.mean(told, span) if len(told) == len(each) else None
+    number: no truth is known, or the judge abstained throughout."""
+    return nested.known_mean([known(measured, *some) for some in zip(*games, strict=True)], span)
 
 
 def game_row(name: str, protocol: Protocol, seeds: Sequence[Sequence[Transcript]]) -> Row:

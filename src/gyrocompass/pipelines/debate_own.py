@@ -32,6 +32,7 @@ from ..feedback.debate.measure import marks
 from ..feedback.debate.people import PeopleJudge, PeopleSpeaker
 from ..feedback.debate.protocol import Speaker
 from ..files import write_json
+from ..maths.stats import known
 from ..models.batching import seed_of, shuffled
 from ..models.endpoint import is_endpoint
 from ..protocols import Policy
@@ -69,6 +70,8 @@ def own_games(recipe: Recipe, run: Run, access: Access) -> None:
     check_cast(recipe.debate, protocols)
     unchanged(run, "wording", recipe.debate.wording or "the default wording", "wording", wording.hash)
     questions = _questions(recipe, run)
+    if recipe.debate.judge == PEOPLE and len(protocols) > 1:
+        run.warn(f"people judge each question in {len(protocols)} games, and may know it again (debate.protocols)")
     # 1. Who speaks, and who judges.
     cast = _cast(recipe, run, access, wording)
     # 2. The games.
@@ -118,6 +121,13 @@ def drawn(questions: Sequence[Question], n: int, seed: int) -> list[Question]:
     return [questions[i] for i in sorted(places)]
 
 
+def in_drawn_order(questions: Sequence[Question], seed: int) -> list[Question]:
+    """With the answers of half of them, drawn by the seed, turned: whoever is asked in one order alone learns nothing
+    from a file that names right answers first."""
+    turned = set(shuffled(len(questions), seed_of(seed, "order of answers"))[: len(questions) // 2])
+    return [question.turned if i in turned else question for i, question in enumerate(questions)]
+
+
 def _questions(recipe: Recipe, run: Run) -> list[Question]:
     source = recipe.data
     found = read_questions(Path(source))
@@ -132,7 +142,11 @@ def _questions(recipe: Recipe, run: Run) -> list[Question]:
     untold = sum(question.truth is None for question in kept)
     if untold:
         run.warn(f"{source}: {untold:,} of {len(kept):,} questions have no truth, and count for no accuracy")
-    return kept
+    return in_drawn_order(kept, recipe.seed) if _with_people(recipe.debate) else kept
+
+
+def _with_people(settings: Debate) -> bool:
+    return PEOPLE in (settings.debater, settings.opponent, settings.judge)
 
 
 def _cast(recipe: Recipe, run: Run, access: Access, wording: Wording) -> Cast:
@@ -164,7 +178,7 @@ def seated(settings: Debate, speaker: Callable[[str], Speaking], judge: Judging,
         "A": sides["debater"], "B": sides["opponent"], "reader": speaker(settings.debater),
         "judge": speaker(settings.judge),
     }  # fmt: skip
-    return Cast(seats, sides, judge, PEOPLE in (settings.debater, settings.opponent, settings.judge))
+    return Cast(seats, sides, judge, _with_people(settings))
 
 
 def _policy(recipe: Recipe, run: Run, name: str, access: Access) -> Policy:
@@ -268,7 +282,7 @@ def _content(
         "seeds": [recipe.seed],
         "games": [findings.game_row(one.name, one, [games[one.name]]) for one in protocols],
         "gains": [gain for gain in gains if gain],
-        "persuaders": (findings.known(findings.persuaders, [met]) or []) if met else [],
+        "persuaders": (known(findings.persuaders, [met]) or []) if met else [],
         "learnt": learnt,
         "references": findings.references(),
         "shown": [row for one in protocols for row in findings.shown(one.name, one, games[one.name])],

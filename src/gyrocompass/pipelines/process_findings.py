@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import Recipe
-from ..maths import clusters, stats
-from ..maths.stats import Estimate
+from ..maths import clusters, nested, stats
+from ..maths.stats import Estimate, known
 from ..maths.steps import aggregate, earliest_error, error_f1, majority_of_n
 from ..protocols import Floats
 from ..records import Measurement
 
 ERRORS = ("answer_error", "trace_error")
+SHARE, GAP = (0.0, 1.0), (-1.0, 1.0)
 SHOWN = 6
 """Chains of the report."""
 Rows = Sequence[Mapping[str, Any]]
@@ -41,7 +42,10 @@ class Reading(NamedTuple):
         return np.stack([self.right, self.right * self.traced], 1)
 
     def estimate(self, metric: str) -> Estimate:
-        """The answer error, or the trace error among right answers, clustered by question."""
+        """The answer error, or the trace error among right answers, clustered by question.
+
+        Raises ValueError for the latter if no answer is right.
+        """
         if metric == "answer_error":
             return clusters.proportion(1 - self.right, self.questions)
         of_right = self.right == 1
@@ -113,13 +117,8 @@ def _shown(rows: Rows) -> Rows:
     return list(kinds.values())[:SHOWN]
 
 
-def over_seeds(of_each: Sequence[Estimate], low: float = 0.0, high: float = 1.0) -> Estimate:
-    """The mean over seeds with Student's t over them, within [low, high]; of a single seed its own interval."""
-    if len(of_each) == 1:
-        one = of_each[0]
-        return one._replace(low=max(low, one.low), high=min(high, one.high))
-    found = stats.mean([one.value for one in of_each])
-    return found._replace(low=max(low, found.low), high=min(high, found.high))
+def told(e: Estimate | None) -> dict[str, Any] | None:
+    return e._asdict() if e else None
 
 
 def content(recipe: Recipe, readings: Sequence[Reading], pools: Sequence[Pool]) -> dict[str, Any]:
@@ -135,8 +134,11 @@ def content(recipe: Recipe, readings: Sequence[Reading], pools: Sequence[Pool]) 
         "policies": [
             {
                 "model": name,
-                "seeds": [{metric: one.estimate(metric)._asdict() for metric in ERRORS} for one in of[name]],
-                **{metric: over_seeds([one.estimate(metric) for one in of[name]])._asdict() for metric in ERRORS},
+                "seeds": [{metric: told(known(one.estimate, metric)) for metric in ERRORS} for one in of[name]],
+                **{
+                    metric: told(nested.known_mean([known(one.estimate, metric) for one in of[name]], SHARE))
+                    for metric in ERRORS
+                },
             }
             for name in models
         ],
@@ -154,10 +156,10 @@ def _difference(ones: Sequence[Reading], others: Sequence[Reading]) -> dict[str,
     found = {}
     for metric, rate in RATES.items():
         of_each = [
-            clusters.bootstrap_difference(two.cases, one.cases, one.questions, rate)[0]
+            known(clusters.bootstrap_difference, two.cases, one.cases, one.questions, rate)
             for one, two in zip(ones, others, strict=True)
         ]
-        found[metric] = over_seeds(of_each, -1.0, 1.0)._asdict()
+        found[metric] = told(nested.known_mean([each and each[0] for each in of_each], GAP))
     return {"model": ones[0].model, "over": others[0].model, **found}
 
 
@@ -167,47 +169,48 @@ def _curve(pools: Sequence[Pool], name: str) -> dict[str, Any]:
     for i, n in enumerate(pools[0].sizes):
         found = {}
         for metric, rate in RATES.items():
-            of_each = [
-                clusters.bootstrap(pool.chosen[name][i], np.arange(len(pool.chosen[name][i])), rate, resamples=400)
-                for pool in pools
-            ]
-            found[metric] = over_seeds(of_each)._asdict()
+            of_each = [known(_chosen_rate, pool.chosen[name][i], rate) for pool in pools]
+            found[metric] = told(nested.known_mean(of_each, SHARE))
         points.append({"n": n, **found})
     return {"scorer": name, "points": points}
+
+
+def _chosen_rate(cases: Floats, rate: Callable[[Floats], float]) -> Estimate:
+    """Over questions, each a pool of its own."""
+    return clusters.bootstrap(cases, np.arange(len(cases)), rate, resamples=400)
 
 
 def _located(pools: Sequence[Pool], name: str) -> dict[str, Any]:
     """How well a step scorer finds the earliest error, on the distinct responses of the pools."""
     of_each = [error_f1(*pool.found[name], pool.prompts) for pool in pools]
-    return {"scorer": name, "error_f1": over_seeds(of_each)._asdict()}
+    return {"scorer": name, "error_f1": nested.mean(of_each, SHARE)._asdict()}
 
 
 def measurements(found: Mapping[str, Any]) -> list[Measurement]:
-    """Rows of evals.json: policies, whole and by seed; what best-of-n chooses at most; step scorers."""
-    rows = []
+    """Rows of evals.json: policies, whole and by seed; what best-of-n chooses at most; step scorers. What can't be
+    measured has no row."""
+    rows: list[tuple[str, str, str | None, dict[str, Any] | None]] = []
     for policy in found["policies"]:
         for metric in ERRORS:
-            rows.append(Measurement(policy["model"], "intent", metric, **policy[metric]))
-            rows += [
-                Measurement(policy["model"], "intent", metric, **one[metric], slice=f"seed-{i}")
-                for i, one in enumerate(policy["seeds"])
-            ]
+            of_seeds = {f"seed-{i}": one[metric] for i, one in enumerate(policy["seeds"])}
+            rows += [(policy["model"], metric, where, e) for where, e in ({None: policy[metric]} | of_seeds).items()]
     last = found["best_of"]["sizes"][-1]
     for curve in found["best_of"]["curves"]:
-        point = curve["points"][-1]
-        rows += [
-            Measurement(f"best-of-{last}", "intent", metric, **point[metric], slice=curve["scorer"])
-            for metric in ERRORS
-        ]
-    rows += [Measurement(one["scorer"], "intent", "error_f1", **one["error_f1"]) for one in found["located"]]
-    return rows
+        rows += [(f"best-of-{last}", metric, curve["scorer"], curve["points"][-1][metric]) for metric in ERRORS]
+    rows += [(one["scorer"], "error_f1", None, one["error_f1"]) for one in found["located"]]
+    return [Measurement(model, "intent", metric, **e, slice=where) for model, metric, where, e in rows if e]
 
 
 def sentences(found: Mapping[str, Any]) -> list[str]:
     """The claim first, as far as the intervals carry it; then what each policy and each scorer does."""
     said, over = [], f"over {found['seeds']} seeds" if found["seeds"] > 1 else "in one training run"
     for one in found["differences"]:
-        trace, answer = Estimate(**one["trace_error"]), Estimate(**one["answer_error"])
+        trace, answer = _estimate(one["trace_error"]), _estimate(one["answer_error"])
+        if trace is None:
+            said.append(
+                f"{one['model']} and {one['over']}: trace errors can't be compared; some seed has no right answer."
+            )
+            continue
         how = "lower" if trace.high < 0 else "higher" if trace.low > 0 else None
         first = f"Trace error among right answers is {how} under" if how else "Trace error can't be told apart between"
         link = "than under" if how else "and"
@@ -216,10 +219,14 @@ def sentences(found: Mapping[str, Any]) -> list[str]:
             f"{answer}."
         )
     for policy in found["policies"]:
-        answer, trace = (Estimate(**policy[metric]) for metric in ERRORS)
-        said.append(f"{policy['model']}: answer error {answer}, trace error {trace}.")
+        answer, trace = (_estimate(policy[metric]) for metric in ERRORS)
+        said.append(f"{policy['model']}: answer error {answer}, trace error {trace or 'not measured'}.")
     ends = [
-        f"{curve['scorer']} {Estimate(**curve['points'][-1]['answer_error'])}" for curve in found["best_of"]["curves"]
+        f"{curve['scorer']} {_estimate(curve['points'][-1]['answer_error'])}" for curve in found["best_of"]["curves"]
     ]
     said.append(f"Answer error of the best of {found['best_of']['sizes'][-1]}: {'; '.join(ends)}.")
     return said
+
+
+def _estimate(row: Mapping[str, Any] | None) -> Estimate | None:
+    return Estimate(**row) if row else None

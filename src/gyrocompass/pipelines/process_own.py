@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import data
 from ..config import Access, Compute, OwnChoice, OwnLabels, OwnLearning, Reward, Sampling
+from ..data.step_shapes import ANSWERLESS
 from ..errors import InputError, Unsupported
 from ..feedback.steps import (
     LINES,
@@ -35,6 +36,7 @@ from ..protocols import Floats
 from ..records import SHORTENED, Example, Measurement, Steps
 from ..run import Run
 from . import process_stages as stages_of
+from .preference_stages import load_reference
 from .stages import frozen, function_of, tell
 from .subjects import subject
 from .task import base_of, recorded
@@ -51,7 +53,13 @@ class Labelling(NamedTuple):
     reference: str | None = None
 
     def scorer(self, labels: str, cutting: Cut, compute: Compute) -> StepScorer | None:
-        """What labels the steps, None for other kinds of labels. Raises InputError if it isn't named."""
+        """What labels the steps, None for other kinds of labels.
+
+        Raises InputError if it isn't named, or another kind's is.
+        """
+        needed = {"checker": ("checker",), "implicit": ("prm", "reference")}.get(labels, ())
+        if idle := next((name for name, told in self._asdict().items() if told and name not in needed), None):
+            raise InputError(f"process label: --{idle} has no part in {labels} labels; choose others with --labels")
         if labels == "checker":
             if not self.checker:
                 raise InputError("process label: a checker is a function; name it with --checker module:function")
@@ -139,12 +147,13 @@ def learn(run: Run, model: str, source: str, config: OwnLearning, reward: Reward
 
 
 def _outcomes(run: Run, chains: Sequence[Steps], joint: str) -> list[Steps]:
-    """Chains with their outcomes alone; shortened ones don't tell theirs, and are left out."""
-    ended = [chain for chain in chains if SHORTENED not in chain.meta]
+    """Chains with their outcomes alone; those that are shortened, or were given up, don't tell theirs, and are left
+    out."""
+    ended = [c for c in chains if SHORTENED not in c.meta and c.meta.get("finish_reason") not in ANSWERLESS]
     if left := len(chains) - len(ended):
         run.warn(
-            f"{left:,} of {len(chains):,} chains are shortened, so that their last label is no outcome, and "
-            "were left out"
+            f"{left:,} of {len(chains):,} chains are shortened or come to no answer, so that their last label is no "
+            "outcome, and were left out"
         )
     return [outcome_alone(chain, joint) for chain in ended]
 
@@ -154,8 +163,8 @@ def step_scorer(
 ) -> ProcessRewardModel | ImplicitProcessRewardModel:
     """A process reward model from a folder; with a reference, the implicit one.
 
-    Raises InputError for a reference beside a model that isn't implicit, or none beside one that is, and Unsupported
-    for endpoints.
+    Raises InputError for a reference beside a model that isn't implicit, none beside one that is, or one of other
+    tokens, and Unsupported for endpoints.
     """
     for name in filter(is_endpoint, (model, reference or "")):
         raise Unsupported(f"{name}: an endpoint doesn't tell a number for each step; name a folder or hub name")
@@ -165,7 +174,7 @@ def step_scorer(
     beta = getattr(policy.core.config, "implicit_beta", None)
     if beta is None:
         raise InputError(f"{model}: it scores by a head, not by likelihood; leave out --reference")
-    return ImplicitProcessRewardModel(policy, load(reference, frozen(compute)), cut, beta, by)
+    return ImplicitProcessRewardModel(policy, load_reference(policy, reference), cut, beta, by)
 
 
 def choose(

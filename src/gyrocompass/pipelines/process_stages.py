@@ -8,14 +8,16 @@ from pathlib import Path
 
 from .. import data
 from ..config import Access, Compute, Reward, Sampling, StepLearning
+from ..errors import InputError
 from ..feedback.steps import Cutting, Right, rollout_labels
+from ..files import read_jsonl, write_jsonl
 from ..learn.loop import train
 from ..learn.process import ImplicitRewardModelling, ProcessRewardModelling
 from ..models.batching import seed_of
 from ..models.loading import load
 from ..models.policy import LocalPolicy, with_room
 from ..models.steps import encode_steps
-from ..records import Example, Record, Steps
+from ..records import Example, Record, Steps, from_row, to_row
 from ..run import Run
 from .stages import load_policy, save, tell
 from .subjects import subject
@@ -61,12 +63,13 @@ def rollout_steps(
     file = run.stage_folder(name) / "steps.jsonl"
     if not run.stage_done(name):
         with run.stage(name) as folder, run.progress(name, len(chains)) as tick:
+            (folder / "blocks").mkdir(exist_ok=True)
             local = LocalPolicy(load(source, compute), sampling)
             for start in range(0, len(chains), 4 * BLOCK):
                 block, part = chains[start : start + 4 * BLOCK], folder / "blocks" / f"{start:06d}.jsonl"
                 if not part.exists():
                     seed = seed_of(run.seed, name, start)
-                    data.write(rollout_labels(local, block, cutting, right, n, seed), part)
+                    write_jsonl(part, list(map(to_row, rollout_labels(local, block, cutting, right, n, seed))))
                 tick(start + len(block))
             labelled = _blocks(folder)
             if left := sum(bool(cutting(chain.response or "")) for chain in chains) - len(labelled):
@@ -74,12 +77,17 @@ def rollout_steps(
                     f"{left:,} of {len(chains):,} responses were left out: after some step there was no room to go on, "
                     f"or all of {n:,} continuations changed it"
                 )
+            if not labelled:
+                raise InputError(
+                    f"{name}: no step of {len(chains):,} responses could be labelled; look at what they say"
+                )
             data.write(labelled, file)
     return data.read_steps(file)[0]
 
 
 def _blocks(folder: Path) -> list[Record]:
-    return [record for part in sorted((folder / "blocks").glob("*.jsonl")) for record in data.read(part)[0]]
+    """What each block came to, which may be nothing."""
+    return [from_row(row) for part in sorted((folder / "blocks").glob("*.jsonl")) for row in read_jsonl(part)]
 
 
 def step_model(

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
 from typing import TypeVar
@@ -47,7 +48,8 @@ def complete_all(
 
 def _side_by_side(work: Callable[[J], None], todo: Sequence[J], processes: int, tick: Callable[[], None]) -> None:
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, initializer=_end_with_parent) as pool:
+    theirs, ours = context.Pipe(duplex=False)
+    with ours, ProcessPoolExecutor(processes, context, initializer=_end_when_closed, initargs=(theirs,)) as pool:
         try:
             waiting = {pool.submit(_until_interrupted, work, job) for job in todo}
         except OSError as error:  # a process was killed while others were started: their pipes are closed by then
@@ -58,7 +60,9 @@ def _side_by_side(work: Callable[[J], None], todo: Sequence[J], processes: int, 
                 tick()
                 for one in done:
                     one.result()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                ours.close()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -71,13 +75,14 @@ def _until_interrupted(work: Callable[[J], None], job: J) -> None:
         os._exit(130)
 
 
-def _end_with_parent() -> None:
-    """Ends this process when its parent is gone: whoever resumes then finds nobody at work in the same folders."""
+def _end_when_closed(pipe: Connection) -> None:
+    """Ends this process when its parent is gone or interrupted, either of which closes the pipe: whoever resumes then
+    finds nobody at work in the same folders."""
 
     def watch() -> None:
-        parent = multiprocessing.parent_process()
-        if parent is not None:
-            parent.join()
-            os._exit(1)
+        pipe.poll(None)
+        os._exit(1)
 
+    if pipe.poll():
+        os._exit(1)
     Thread(target=watch, daemon=True).start()

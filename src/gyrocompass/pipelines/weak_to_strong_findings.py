@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from ..maths import crossed
 from ..maths.crossed import Mask
 from ..maths.pgr import performance_gap_recovered
-from ..maths.stats import Estimate
+from ..maths.stats import Estimate, known
 from ..models.cases import Case
 from ..protocols import Floats
 from ..records import Example, Measurement
@@ -94,11 +94,11 @@ class Study:
         ]
         for student in self.students:
             found += [
-                (student, "pgr", known(partial(self.pgr, student))),
+                (student, "pgr", known(self.pgr, student)),
                 (student, "agreement", self.agreement(student)),
-                (student, "error_agreement", known(partial(self.repeated, student, student))),
+                (student, "error_agreement", known(self.repeated, student, student)),
             ]
-        found.append((CEILING, "error_agreement", known(partial(self.repeated, self.students[0], CEILING))))
+        found.append((CEILING, "error_agreement", known(self.repeated, self.students[0], CEILING)))
         return [Measurement(model, "intent", metric, *e) for model, metric, e in found if e]
 
     def content(self) -> Row:
@@ -115,7 +115,7 @@ class Study:
             "kinds": [
                 {"kind": kind, "accuracies": {name: self.accuracy(name, kind)._asdict() for name in models}}
                 for kind in sorted(set(kinds(test)))
-                if known(partial(self.accuracy, WEAK, kind))
+                if known(self.accuracy, WEAK, kind)
             ],
             "cases": self._shown(models),
         }
@@ -128,10 +128,10 @@ class Study:
             "accuracy": self.accuracy(name)._asdict(),
             "gap": self.difference(CEILING, self.supervisor_of(name))._asdict(),
             "gained": self.difference(name, self.supervisor_of(name))._asdict(),
-            "pgr": _row(known(partial(self.pgr, name))),
+            "pgr": _row(known(self.pgr, name)),
             "agreement": self.agreement(name)._asdict(),
-            "repeated": _row(known(partial(self.repeated, name, name))),
-            "repeated_by_ceiling": _row(known(partial(self.repeated, name, CEILING))),
+            "repeated": _row(known(self.repeated, name, name)),
+            "repeated_by_ceiling": _row(known(self.repeated, name, CEILING)),
         }
 
     def _shown(self, models: Sequence[str]) -> list[Row]:
@@ -173,19 +173,11 @@ class Study:
         told = [
             f"{found} with {TITLES[student]}"
             for student in self.students
-            if (found := known(partial(self.repeated, student, student)))
+            if (found := known(self.repeated, student, student))
         ]
-        ceiling = known(partial(self.repeated, self.students[0], CEILING))
+        ceiling = known(self.repeated, self.students[0], CEILING)
         beside = f" The ceiling makes {ceiling} of the weak model's errors." if ceiling else ""
         return f"Of its supervisor's errors the student repeats: {'; '.join(told)}.{beside}"
-
-
-def known(measure: Callable[[], Estimate]) -> Estimate | None:
-    """None where it can't be measured."""
-    try:
-        return measure()
-    except ValueError:
-        return None
 
 
 def _row(found: Estimate | None) -> Row | None:

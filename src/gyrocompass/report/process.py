@@ -12,10 +12,10 @@ from .spectrum import Measured
 
 @dataclass(frozen=True)
 class Errors:
-    """How often an answer is wrong, and how often a right one came by wrong steps."""
+    """How often an answer is wrong, and how often a right one came by wrong steps; None where none is right."""
 
     answer_error: Measured
-    trace_error: Measured
+    trace_error: Measured | None
 
 
 @dataclass(frozen=True)

@@ -68,3 +68,18 @@ def test_an_interval_that_doesn_t_hold_its_number_is_refused(folder: Path) -> No
     (folder / "process.json").write_text(json.dumps(broken), encoding="utf-8")
     with pytest.raises(InputError, match=r"process\.json"):
         read(folder)
+
+
+def test_what_was_not_measured_leaves_a_gap(folder: Path) -> None:
+    lacking = {"answer_error": estimate(1.0), "trace_error": None}
+    points = [{"n": n, **(lacking if n < 2 else errors(0.5, 0.1))} for n in (1, 2, 4)]
+    changes = {
+        "policies": [{"model": "sft", "seeds": [], **lacking}],
+        "differences": [{"model": "mona", "over": "outcome-rl", **lacking}],
+        "best_of": {"sizes": [1, 2, 4], "curves": [{"scorer": "prm", "points": points}]},
+    }
+    (folder / "process.json").write_text(json.dumps(content(**changes)), encoding="utf-8")
+    html = render(read(folder))
+    assert "not measured" in html
+    assert "prm, n = 2: 0.100" in html
+    assert "prm, n = 1: 0" not in html.split("Trace error among right answers of the best of n")[1]

@@ -37,6 +37,12 @@ class Question:
         if self.truth not in (None, 0, 1):
             raise InputError(f"question {self.id}: truth is {self.truth!r}; give 0 or 1, or leave it out")
 
+    @property
+    def turned(self) -> Question:
+        """The same with its answers the other way round."""
+        first, second = self.answers
+        return replace(self, answers=(second, first), truth=None if self.truth is None else 1 - self.truth)
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:

@@ -105,8 +105,9 @@ def _differences(found: Process) -> Lanes | None:
     return draw(groups, [0.0]) if groups else None
 
 
-def _of(errors: Errors, metric: str) -> Estimate:
-    return (errors.answer_error if metric == "answer_error" else errors.trace_error).estimate
+def _of(errors: Errors, metric: str) -> Estimate | None:
+    found = errors.answer_error if metric == "answer_error" else errors.trace_error
+    return found.estimate if found else None
 
 
 def _located(found: Process) -> Lanes | None:
@@ -119,7 +120,8 @@ def _panel(metric: str, curves: Sequence[Curve], sizes: Sequence[int]) -> Panel:
     y = nice_axis([0.0, *(bound for one in series for p in one.points for bound in (p.low, p.high))], 4)
     x = Axis(math.log2(sizes[0]), math.log2(max(sizes[-1], 2)), tuple(math.log2(n) for n in sizes))
     title = f"{sentence(METRICS[metric])} of the best of n"
-    ends = [f"{curve.scorer} {number(_of(curve.points[-1], metric).value)}" for curve in curves]
+    last = {curve.scorer: _of(curve.points[-1], metric) for curve in curves}
+    ends = [f"{scorer} {number(e.value) if e else 'not measured'}" for scorer, e in last.items()]
     told = f"At n = {count(sizes[-1])}: {', '.join(ends)}."
     chart = line_chart(
         Words(f"process-{metric}", title, told), series, x, y, height=HEIGHT,
@@ -129,11 +131,12 @@ def _panel(metric: str, curves: Sequence[Curve], sizes: Sequence[int]) -> Panel:
 
 
 def _series(curve: Curve, metric: str) -> Series:
-    points = []
-    for one in curve.points:
-        e = _of(one, metric)
-        points.append(Point(math.log2(one.n), e.value, e.low, e.high, f"{curve.scorer}, n = {one.n}: {e.text(3)}"))
-    return Series(_style(curve.scorer), tuple(points), band=False)
+    points = tuple(
+        Point(math.log2(one.n), e.value, e.low, e.high, f"{curve.scorer}, n = {one.n}: {e.text(3)}")
+        for one in curve.points
+        if (e := _of(one, metric))
+    )
+    return Series(_style(curve.scorer), points, band=False)
 
 
 def _style(scorer: str) -> Style:
