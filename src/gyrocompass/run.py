@@ -37,6 +37,11 @@ FREE_KEYS = ("device", "micro_batch_tokens", "gradient_checkpointing", "checkpoi
 """Settings that results don't depend on: a run may be resumed with others."""
 
 
+def stage_title(folder: str) -> str:
+    """What a stage is called, from its folder's name: `ppo` from `03-ppo`."""
+    return folder.partition("-")[2]
+
+
 @dataclass
 class Run:
     """A run folder, new or resumed. `state` is what run.json holds."""
@@ -113,7 +118,7 @@ class Run:
         return path
 
     def stage_done(self, name: str) -> bool:
-        return any(s["name"][3:] == name and s["status"] == "done" for s in self.state["stages"])
+        return any(stage_title(s["name"]) == name and s["status"] == "done" for s in self.state["stages"])
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Path]:
@@ -136,7 +141,7 @@ class Run:
     def _stage(self, name: str) -> dict[str, Any]:
         stages: list[dict[str, Any]] = self.state["stages"]
         for entry in stages:
-            if entry["name"][3:] == name:
+            if stage_title(entry["name"]) == name:
                 return entry
         entry = {"name": f"{len(stages) + 1:02d}-{name}", "status": "new", "seconds": 0.0}
         stages.append(entry)

@@ -87,8 +87,8 @@ def test_a_page_is_told_what_each_who_takes_part_may_know(tmp_path):
     assert (debater["side"], debater["words"], debater["passage"]) == (1, 150, FOX.passage)
     assert examiner["passage"] == judge["passage"] == ""
     assert judge["turns"] == [
-        {"name": "Speaker A", "side": 0, "said": [["invented", False]]},
-        {"name": "Speaker B", "side": 1, "said": [["The hen ran", True], [" so", None]]},
+        {"name": "Speaker 1, for the fox", "side": 0, "said": [["invented", False]]},
+        {"name": "Speaker 2, for the hen", "side": 1, "said": [["The hen ran", True], [" so", None]]},
     ]
 
 
@@ -155,7 +155,7 @@ def test_verdicts_are_given_by_slider_by_number_or_not_at_all(tmp_path, browser)
     waits(judge, views)
     browser.open(tmp_path / "verdicts.html")
     assert browser.text("#said q") == "The fox ran."
-    assert browser.text("#said li") == "Speaker A\n\nThe fox ran. ✓ in the passage"
+    assert browser.text("#said li") == "Speaker 1, for the fox\n\nThe fox ran. ✓ in the passage"
     assert EVIL.split("\u2028")[0].strip() in browser.text("#said")
     browser.type("#slide", "\ue014")  # one step to the right of the middle
     browser.click('[data-go="1"]')

@@ -83,6 +83,9 @@ def test_the_towns_sums_are_learnt_or_not_asked() -> None:
     with pytest.raises(InputError, match=r"amplify\.distil = false"):
         check(recipe)
     check(recipe.model_copy(update={"data": "questions.jsonl"}))
+    scripted = recipe.model_copy(update={"data": "questions.jsonl", "amplify": Amplify(overseer="town")})
+    with pytest.raises(InputError, match=r"amplify\.overseer = town takes the town's sums apart alone"):
+        check(scripted)
     with pytest.raises(InputError, match=r"amplify\.task = summaries: the town's questions are sums"):
         check(Recipe.model_validate({"pipeline": "amplify", "amplify": {"task": "summaries"}}))
 

@@ -17,7 +17,7 @@ from ..files import read_jsonl, write_json, write_jsonl
 from ..models.batching import seed_of
 from ..models.endpoint import is_endpoint
 from ..records import Example
-from ..run import Run
+from ..run import Run, stage_title
 from ..worlds.puzzles import PUZZLES
 from ..worlds.town.sums import draw_sum_of, number_in, terms_of, total
 from . import stages
@@ -26,7 +26,8 @@ from .amplification import reach, study
 from .amplified_model import SELF, TREES, amplified, learnt, rounds
 from .amplify_findings import IDA, ONE_SHOT, Learnt, Row, Sums, content, measurements, sentences
 from .amplify_own import amplified_rows, answers_lacking, marked, put_in, references, shares
-from .task import TOWN_NAME, base_of, recorded
+from .subjects import subject
+from .task import TOWN_NAME, recorded
 
 FILE = "amplify.json"
 KNOWN_TERMS = 2
@@ -52,6 +53,11 @@ def check(recipe: Recipe) -> None:
         raise InputError("amplify.distil = false: the town's sums measure what was distilled; give other data")
     if recipe.data == TOWN_NAME and config.task == "summaries":
         raise InputError("amplify.task = summaries: the town's questions are sums; give texts as data")
+    if recipe.data != TOWN_NAME and config.overseer == TOWN_NAME:
+        raise InputError(
+            "amplify.overseer = town takes the town's sums apart alone; give model, people, a folder or hub name, or "
+            "http://HOST:PORT/v1#NAME"
+        )
     if config.distil and is_endpoint(recipe.model):
         raise InputError(
             f"{recipe.model}: an endpoint can't be fine-tuned; name a folder or hub name as model, or set "
@@ -82,7 +88,7 @@ def _sums(recipe: Recipe, run: Run) -> Sums:
     if recipe.amplify.overseer == SELF:
         scripted = recipe.amplify.model_copy(update={"overseer": TOWN_NAME})
         recipe = recipe.model_copy(update={"amplify": scripted})
-    base = base_of(recipe.model)
+    base = subject(recipe.model, "model = ").source
     taught = [Taught("base", recipe.seed, base)]
     for seed in range(recipe.seed, recipe.seed + recipe.amplification.seeds):
         taught += _taught(recipe, run, base, seed)
@@ -154,13 +160,13 @@ def _answered(
 def _trees(run: Run) -> dict[str, list[Node]]:
     """What was amplified, by stage."""
     files = sorted(run.folder.glob(f"stages/*-amplify*/{TREES}"))
-    return {file.parent.name[3:]: [Node.from_row(row) for row in read_jsonl(file)] for file in files}
+    return {stage_title(file.parent.name): [Node.from_row(row) for row in read_jsonl(file)] for file in files}
 
 
 def _own(recipe: Recipe, run: Run, access: Access | None) -> Sums:
     """A user's own questions, the same in every round."""
     examples = recorded(recipe.data, run, *data.read_examples(recipe.data))
-    questions, base = put_in(examples), base_of(recipe.model)
+    questions, base = put_in(examples), subject(recipe.model, "model = ").source
     models = rounds(
         run, base, lambda i: questions, recipe.amplify, recipe.sft, recipe.sampling, recipe.compute, access, name=IDA
     )

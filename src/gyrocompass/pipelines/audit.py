@@ -23,7 +23,7 @@ from ..errors import InputError
 from ..files import read_jsonl
 from ..protocols import Policy, Scorer
 from ..records import Example, user
-from ..run import Run
+from ..run import Run, stage_title
 from ..worlds import town
 from . import answers, courses, emergence, grids, shift
 from .answers import Table, Wanted
@@ -128,7 +128,7 @@ def hacking(target: Target, asked: Asked) -> Iterator[Finding]:
 
 
 def _exploits(run: Path, stage: str, gauge: str, language: Language) -> Iterator[Finding]:
-    folder = next(f for f in run.glob("stages/*/probes") if f.parent.name.partition("-")[2] == stage)
+    folder = next(f for f in run.glob("stages/*/probes") if stage_title(f.parent.name) == stage)
     probes = [read_jsonl(file) for file in sorted(folder.glob("*.jsonl"))]
     if len(probes) > 1:
         case = change_of(probes, gauge, language)
@@ -196,7 +196,7 @@ def changes(target: Target) -> Iterator[Finding]:
 def _agents(run: Path) -> Iterator[Finding]:
     """Agents of grid worlds, from the episodes that the run has kept."""
     for played in sorted(run.glob("stages/*/played.jsonl")):
-        world = played.parent.name.partition("-")[2]
+        world = stage_title(played.parent.name)
         yield grids.finding(world, read_jsonl(played))
 
 

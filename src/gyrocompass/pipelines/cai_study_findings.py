@@ -19,6 +19,7 @@ from ..files import read_json, read_jsonl
 from ..maths import clusters
 from ..protocols import Floats
 from ..records import Example, Measurement, from_row
+from ..run import stage_title
 from .cai_rates import RATES, by_round, question_of, shares
 from .critiques import read_chains
 
@@ -45,7 +46,7 @@ class Seed:
 def read_seed(folder: Path) -> Seed:
     """A finished seed's run."""
     state = read_json(folder / "run.json")
-    stage = {entry["name"][3:]: folder / "stages" / entry["name"] for entry in state["stages"]}
+    stage = {stage_title(entry["name"]): folder / "stages" / entry["name"] for entry in state["stages"]}
     evals = folder / "evals.json"
     return Seed(
         int(state["seed"]),

@@ -16,7 +16,7 @@ import torch
 from ..config import Compute
 from ..files import read_jsonl
 from ..learn.loop import Look
-from ..run import Run
+from ..run import Run, stage_title
 
 PROCESS = Path("/proc/self")
 MIB = 1 << 20
@@ -67,7 +67,7 @@ def cost_of(run: Run, stages: Sequence[str]) -> Cost:
     """What these stages cost together: their seconds added up, without probes, and the most that one held."""
     path = run.folder / "metrics.jsonl"
     rows = read_jsonl(path) if path.exists() else []
-    spent = sum(entry["seconds"] for entry in run.state["stages"] if entry["name"][3:] in stages)
+    spent = sum(entry["seconds"] for entry in run.state["stages"] if stage_title(entry["name"]) in stages)
     probing = sum(row.get("probe_seconds", 0.0) for row in rows if row["stage"] in stages)
     costs = [run.state.get("costs", {}).get(stage, {}) for stage in stages]
 

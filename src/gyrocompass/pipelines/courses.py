@@ -17,7 +17,7 @@ from ..models.policy import LocalPolicy
 from ..protocols import Floats, Policy, Scorer
 from ..recipe import build
 from ..records import Example
-from ..run import Run
+from ..run import Run, stage_title
 from . import verdict
 from .rlhf import open_scorers, with_room_for
 from .stages import frozen
@@ -35,12 +35,8 @@ PROMPTS = 40
 def courses(run: Path) -> list[Course]:
     """Every ppo and dpo stage of a run folder that was probed, in their order."""
     stages = [folder.parent for folder in sorted(run.glob("stages/*/probes")) if any(folder.glob("*.jsonl"))]
-    found = (_course(run, stage) for stage in stages if _title(stage).partition("-")[0] in METHODS)
+    found = (_course(run, stage) for stage in stages if stage_title(stage.name).partition("-")[0] in METHODS)
     return [course for course in found if course]
-
-
-def _title(stage: Path) -> str:
-    return stage.name.partition("-")[2]
 
 
 def _course(run: Path, stage: Path) -> Course | None:
@@ -51,7 +47,7 @@ def _course(run: Path, stage: Path) -> Course | None:
     if gauge is None or "proxy" not in values:
         return None
     return Course(
-        name=_title(stage),
+        name=stage_title(stage.name),
         steps=probed.steps,
         kl_nats=values.pop("kl_nats"),
         proxy=values.pop("proxy"),

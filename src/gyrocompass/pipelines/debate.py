@@ -114,9 +114,8 @@ def _learnt(todo: Sequence[seeds.Job]) -> dict[str, Any]:
             )
             for name, words in ((START, "the start"), (LEARNT, "the learnt debater"))
         }
-        found |= {
-            f"{name}, quotes {quotes}": e for name, e in (findings.learnt(every, LEARNT, START) | strengths).items()
-        }
+        numbers = findings.learnt(every, LEARNT, START) | strengths
+        found |= {f"{name}, quotes {quotes}": e for name, e in numbers.items() if e}
     return found
 
 

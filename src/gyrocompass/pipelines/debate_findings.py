@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..feedback.debate import Protocol, Transcript, measure
-from ..feedback.debate.quotes import pieces
+from ..feedback.debate.quotes import pieces, stands
 from ..maths import clusters, nested
 from ..maths.stats import Estimate, known
 from ..records import Measurement
@@ -71,7 +71,7 @@ def game_row(name: str, protocol: Protocol, seeds: Sequence[Sequence[Transcript]
         "games": len(games),
         "accuracy": told(over_seeds(measure.accuracy, seeds)),
         "seeds": [float(e.value) for some in seeds if (e := known(measure.accuracy, some))],
-        "course": [told(e) for e in course if e],
+        "course": list(map(told, course)),
         "ece": told(over_seeds(measure.ece, seeds)),
         "brier": told(over_seeds(measure.brier, seeds)),
         "bins": [{"confidence": one.confidence, **told_surely(one.accuracy)} for one in measure.bins(games)],
@@ -103,17 +103,18 @@ WON = "Share of games that the learnt debater wins against its start"
 def learnt(seeds: Sequence[Games], learnt: str, start: str) -> Row:
     """What self-play made of a debater, from its games with its start in either seat, and of each with itself."""
     each = [_learnt(met, learnt, start) for met in seeds]
-    return {name: told(nested.mean([one[name] for one in each], SHARE)) for name in each[0]}
+    found = {name: told(nested.known_mean([one[name] for one in each], SHARE)) for name in each[0]}
+    return {name: number for name, number in found.items() if number}
 
 
-def _learnt(met: Games, learnt: str, start: str) -> dict[str, Estimate]:
+def _learnt(met: Games, learnt: str, start: str) -> dict[str, Estimate | None]:
     first, second = met[f"{learnt} {start}"], met[f"{start} {learnt}"]
     won = measure.seat_wins(first, 0) + measure.seat_wins(second, 1)
     itself = {"the start": met[f"{start} {start}"], "the learnt debater": met[f"{learnt} {learnt}"]}
-    numbers = {WON: clusters.proportion(won, measure.names(first) + measure.names(second))}
+    numbers = {WON: known(clusters.proportion, won, measure.names(first) + measure.names(second))}
     for words, games in itself.items():
-        numbers[f"Share of verdicts that are right where {words} debates itself"] = measure.accuracy(games)
-        numbers[f"Share of turns in which {words} quotes and invents nothing"] = measure.sound(games)
+        numbers[f"Share of verdicts that are right where {words} debates itself"] = known(measure.accuracy, games)
+        numbers[f"Share of turns in which {words} quotes and invents nothing"] = known(measure.sound, games)
     return numbers
 
 
@@ -141,13 +142,17 @@ def told_surely(e: Estimate) -> Row:
 def shown(name: str, protocol: Protocol, games: Sequence[Transcript]) -> list[Row]:
     """Games to be read, picked by a rule: the first that the judge got right, and the first that it got wrong."""
     picked = []
-    for wanted in (True, False):
-        some = (game for game in games if game.p_right is not None and (game.p_right > 0.5) == wanted)
-        first = next(some, None)
+    for wanted in (1, -1):
+        first = next((game for game in games if _leans(game) == wanted), None)
         picked += [first] if first else []
     if not picked:
         picked = list(games[:1])
     return [transcript_row(name, protocol, game) for game in picked[:SHOWN_EACH]]
+
+
+def _leans(game: Transcript) -> int:
+    """1 where the judge found the right answer the likelier one, -1 the wrong one, 0 where neither or nobody knows."""
+    return 0 if game.p_right is None else int(np.sign(game.p_right - 0.5))
 
 
 def transcript_row(name: str, protocol: Protocol, game: Transcript) -> Row:
@@ -165,8 +170,11 @@ def transcript_row(name: str, protocol: Protocol, game: Transcript) -> Row:
 
 
 def _turn_row(game: Transcript, place: int) -> Row:
-    turn = game.turns[place]
-    said = [{"text": text, "verified": verified} for text, verified in pieces(turn.text, turn.quotes)]
+    turn, passage = game.turns[place], game.question.passage
+    said = [
+        {"text": text, "verified": None if verified is None else stands(text, passage)}
+        for text, verified in pieces(turn.text, turn.quotes)
+    ]
     return {
         "speaker": turn.speaker, "side": turn.side, "said": said, "thought": turn.thought, "marks": list(turn.marks)
     }  # fmt: skip

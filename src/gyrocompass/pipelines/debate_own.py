@@ -42,7 +42,7 @@ from . import stages
 from .debate_selfplay import LEARNT, START, meet, met_in, one_round, trained
 from .subjects import subject
 from .suites import opened
-from .task import base_of, unchanged
+from .task import unchanged
 
 PEOPLE = "people"
 STAGE, MEETINGS = "games", "meetings"
@@ -79,12 +79,14 @@ def own_games(recipe: Recipe, run: Run, access: Access) -> None:
     stages.tell(run, [line for protocol in protocols for line in _marked(protocol, games[protocol.name])])
     # 3. Debater and opponent meet themselves and each other.
     met = _met(recipe.debate, run, protocols, questions, cast, wording)
-    # 4. A debater that learns from games with itself.
-    learnt = _learnt(recipe, run, protocols, questions, cast, wording) if recipe.debate.learn != "none" else {}
-    # 5. How often the judge was right, where that is known.
-    content = _content(recipe, protocols, games, met, learnt, len(questions))
+    # 4. How often the judge was right, where that is known.
+    content = _content(recipe, protocols, games, met, len(questions))
     run.measure(findings.measurements(content["games"]))
     write_json(run.folder / findings.FILE, content)
+    # 5. A debater that learns from games with itself.
+    if recipe.debate.learn != "none":
+        content["learnt"] = _learnt(recipe, run, protocols, questions, cast, wording)
+        write_json(run.folder / findings.FILE, content)
     run.save(status="done", summary=findings.sentences(content))
 
 
@@ -265,25 +267,26 @@ def _learnt(
 ) -> dict[str, Any]:  # fmt: skip
     """A debater trained by self-play on half of the questions, and its games with its start on the others."""
     practice, heldout = halves(questions, run.seed)
-    base, protocol = base_of(recipe.debate.debater), one_round(protocols)
+    base, protocol = subject(recipe.debate.debater, "debate.debater = ").source, one_round(protocols)
     learnt = trained(run, base, practice, cast.judge, recipe, wording, protocol)
     meet(run, {START: base, LEARNT: str(learnt)}, heldout, cast.judge, recipe, wording, protocol)
     return findings.learnt([read_games(run.stage_folder(met_in(protocol)), heldout)], LEARNT, START)
 
 
 def _content(
-    recipe: Recipe, protocols: Sequence[Protocol], games: findings.Games, met: Meetings, learnt: dict[str, Any],
-    questions: int,
-) -> dict[str, Any]:  # fmt: skip
+    recipe: Recipe, protocols: Sequence[Protocol], games: findings.Games, met: Meetings, questions: int
+) -> dict[str, Any]:
+    # People are asked in one order alone, so that there is none to turn their verdicts.
+    unasked = {"order_flips": None} if recipe.debate.judge == PEOPLE else {}
     gains = [findings.gain_row(*pair, [games]) for pair in findings.ORDER]
     return {
         "judge": recipe.debate.judge,
         "questions": questions,
         "seeds": [recipe.seed],
-        "games": [findings.game_row(one.name, one, [games[one.name]]) for one in protocols],
+        "games": [findings.game_row(one.name, one, [games[one.name]]) | unasked for one in protocols],
         "gains": [gain for gain in gains if gain],
         "persuaders": (known(findings.persuaders, [met]) or []) if met else [],
-        "learnt": learnt,
+        "learnt": {},
         "references": findings.references(),
         "shown": [row for one in protocols for row in findings.shown(one.name, one, games[one.name])],
     }

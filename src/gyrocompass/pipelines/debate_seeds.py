@@ -13,7 +13,7 @@ from ..files import read_json
 from ..models.batching import seed_of
 from ..models.loading import load
 from ..models.policy import LocalPolicy
-from ..run import Run
+from ..run import Run, stage_title
 from . import debate_town as world
 from . import stages
 from .debate_selfplay import CHECKED, TRUSTED, met_in, self_play
@@ -44,7 +44,7 @@ class Job:
         path = self.folder / "run.json"
         if not path.exists():
             return 0
-        ended = {stage["name"][3:] for stage in read_json(path)["stages"] if stage["status"] == "done"}
+        ended = {stage_title(stage["name"]) for stage in read_json(path)["stages"] if stage["status"] == "done"}
         return sum(step in ended for step in self.steps)
 
     @property

@@ -13,6 +13,7 @@ from ..files import read_json
 from ..models.endpoint import EndpointPolicy, is_endpoint, open_endpoint
 from ..models.gradients import SearchableLocal
 from ..models.loading import load
+from ..run import stage_title
 from .task import TOWN_NAME, base_of
 
 
@@ -83,7 +84,7 @@ def _with_run(subject: Subject) -> Subject:
 
 
 def _title(stage: Path) -> str:
-    return stage.name.partition("-")[2] or stage.name
+    return stage_title(stage.name) or stage.name
 
 
 def _all_of_run(run: Path) -> list[Subject]:

@@ -114,6 +114,12 @@ def test_what_was_asked_is_never_asked_again(tmp_path: Path) -> None:
     assert run(fail, fail).new == 0
 
 
+def test_a_torn_first_line_spoils_no_other(tmp_path: Path) -> None:
+    (tmp_path / "asked.jsonl").write_text('{"question": "a", "rep')
+    Asked(tmp_path / "asked.jsonl", lambda _: [], lambda qs: [f"re {q}" for q in qs]).help(["a"])
+    assert Asked(tmp_path / "asked.jsonl", lambda _: [], lambda _: []).help(["a"]) == ["re a"]
+
+
 def test_a_kill_between_two_calls_loses_nothing(tmp_path: Path) -> None:
     calls: list[str] = []
 

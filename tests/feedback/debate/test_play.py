@@ -86,7 +86,7 @@ def test_in_a_sequential_round_the_second_reads_the_first():
     b = Echo("so what")
     speakers = {"A": say("<quote>The fox ran.</quote>"), "B": PolicySpeaker(b)}
     (game,) = play([FOX], PROTOCOLS["sequential-debate"], speakers, JUDGE, WORDING, seats="alternate")
-    assert "Speaker A: <v_quote>The fox ran.</v_quote>" in b.asked[0]
+    assert "Speaker 1, for the fox: <v_quote>The fox ran.</v_quote>" in b.asked[0]
     assert len(game.beliefs) == 5
 
 
@@ -395,9 +395,21 @@ def test_two_protocols_of_one_name_are_refused():
 
 
 def test_a_debater_is_told_which_speaker_it_is():
-    for opens, speaker, name in ((0, "A", "A"), (0, "B", "B"), (1, "A", "B"), (1, "B", "A")):
+    names = ("Speaker 1, for the fox", "Speaker 2, for the hen")
+    for opens, speaker, side in ((0, "A", 0), (0, "B", 1), (1, "A", 1), (1, "B", 0)):
         told = prompt(View(Transcript(FOX, "debate", opens), PROTOCOLS["debate"], speaker), WORDING)[0].content
-        assert f"You are Speaker {name}." in told
+        assert f"You are {names[side]}." in told
+
+
+def test_a_speaker_has_one_name_in_either_order_as_in_what_is_said_of_it():
+    speakers = {"A": say("Speaker 2 invents."), "B": say("Speaker 1 does.")}
+    (game,) = play([FOX], PROTOCOLS["debate"], speakers, JUDGE, WORDING, seats="alternate", seed=1)
+    forward, backward = (prompt(View(game, PROTOCOLS["debate"], backward=b), WORDING)[0].content for b in (0, 1))
+    for told, answers in ((forward, "A: the fox\nB: the hen"), (backward, "A: the hen\nB: the fox")):
+        assert answers in told
+        for turn in game.turns:
+            name = ("Speaker 1, for the fox", "Speaker 2, for the hen")[turn.side]
+            assert f"{name}: {turn.text}" in told
 
 
 def test_a_wording_comes_from_a_file_laid_over_the_default(tmp_path):

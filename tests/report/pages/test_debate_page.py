@@ -110,3 +110,26 @@ def test_beliefs_that_do_not_fit_the_turns_are_refused(folder: Path) -> None:
     (folder / "debate.json").write_text(json.dumps(CONTENT | {"shown": [SHOWN | {"beliefs": [0.5]}]}))
     with pytest.raises(InputError, match=r"debate\.json: shown\.0: .*1 beliefs about 2 groups"):
         read(folder)
+
+
+def test_people_and_those_who_read_the_passage_are_told_of_as_what_they_are(folder: Path) -> None:
+    plain = render(read(folder))
+    assert "the two beliefs are averaged" in plain
+    assert "The passage, which the judge doesn’t see" in plain
+    games = [*CONTENT["games"], {"name": "informed", "kind": "informed", "games": 3, "accuracy": None}]
+    told = {**CONTENT, "judge": "people", "games": games, "shown": [{**SHOWN, "game": "informed"}]}
+    (folder / "debate.json").write_text(json.dumps(told))
+    html = render(read(folder))
+    assert "in one order of the answers alone" in html
+    assert "the two beliefs are averaged" not in html
+    assert "But for informed, it can’t read the passage" in html
+    assert "which the judge doesn’t see" not in html
+
+
+def test_a_step_without_a_number_keeps_the_names_of_the_others(folder: Path) -> None:
+    course = {"name": "debate", "kind": "debate", "games": 9, "accuracy": measured(0.7),
+              "course": [None, measured(0.6), measured(0.7)]}  # fmt: skip
+    (folder / "debate.json").write_text(json.dumps({**CONTENT, "games": [course]}))
+    html = render(read(folder))
+    assert "after turn 2" in html
+    assert "before a word" not in html.split("Share of questions")[0]

@@ -31,7 +31,7 @@ class Asked:
 
     def __post_init__(self) -> None:
         rows = read_jsonl(self.file) if self.file.exists() else []
-        if rows:
+        if self.file.exists():
             write_jsonl(self.file, rows)  # a kill may have left a line torn, behind which nothing can be added
         for row in rows:
             if "reply" in row:

@@ -173,6 +173,11 @@ def read_questions(path: Path) -> list[Question]:
 KEYS = ("id", "question", "answers", "passage", "truth")
 
 
+def _place(truth: Any) -> Any:
+    """Tables with gaps hold whole numbers as 1.0."""
+    return int(truth) if isinstance(truth, float) and truth.is_integer() else truth
+
+
 def _question(line: str, where: str, number: int) -> Question:
     try:
         row = json.loads(line)
@@ -185,7 +190,7 @@ def _question(line: str, where: str, number: int) -> Question:
     try:
         return Question(
             str(row.get("id", number)), str(row["question"]), (first, second), str(row.get("passage") or ""),
-            row.get("truth"), meta,
+            _place(row.get("truth")), meta,
         )  # fmt: skip
     except InputError as error:
         raise InputError(f"{where}: {error}") from None

@@ -46,7 +46,7 @@ _HOLDS: Mapping[str, frozenset[str]] = {
     "examiner": _BOTH,
     "judge": _BOTH,
     "turn": frozenset({"speaker", "text"}),
-    "speakers": frozenset({"label", "answer"}),
+    "speakers": frozenset({"number", "label", "answer"}),
     "passage": frozenset({"passage"}),
 }
 """What each template may hold."""
@@ -68,6 +68,9 @@ class Wording(Config):
     `examiner` and `reader` `{first}` and `{second}`, the answers in the order shown. A turn holds `{speaker}` and
     `{text}`.
 
+    Of `speakers`, `side` may hold `{number}` and `{answer}`, which stay where the answers are named the other way
+    round, as what was said of a speaker does, and `{label}`, which doesn't.
+
     `quote` finds quotes (its first group), `verified` and `unverified` are how they are shown. `labels` are what the
     judge answers with, None the answers' own words.
     """
@@ -83,11 +86,11 @@ class Wording(Config):
         "What was said so far:\n{transcript}\n\nWrite your next turn, and nothing else."
     )
     reader: str = (
-        "{passage}\n\nQuestion: {question}\nA: {first}\nB: {second}\n\nQuote what tells most about the question, "
-        "whichever way it points. " + _QUOTING
+        "{passage}\n\nQuestion: {question}\nThe answers: {first}; {second}\n\nQuote what tells most about the "
+        "question, whichever way it points. " + _QUOTING
     )
     examiner: str = (
-        "Question: {question}\nA: {first}\nB: {second}\n\n{situation}\n\nWhat was said so far:\n{transcript}\n\n"
+        "Question: {question}\nThe answers: {first}; {second}\n\n{situation}\n\nWhat was said so far:\n{transcript}\n\n"
         "You are to judge which answer is right. Ask, in at most {words} words, what would tell you most."
     )
     judge: str = (
@@ -97,7 +100,7 @@ class Wording(Config):
     )
     think: str = f"First think between {THINK_OPEN} and {THINK_CLOSE}; nobody else will read that."
     turn: str = "{speaker}: {text}"
-    speakers: Mapping[str, str] = {"side": "Speaker {label}", "reader": "Reader", "judge": "Judge"}
+    speakers: Mapping[str, str] = {"side": "Speaker {number}, for {answer}", "reader": "Reader", "judge": "Judge"}
     passage: str = "The passage:\n{passage}"
     situations: Mapping[Kind, str] = _SITUATIONS
 
@@ -245,7 +248,8 @@ def _name(turn: Turn, view: View, wording: Wording) -> str:
 
 def _side_name(side: int, view: View, wording: Wording) -> str:
     answers = view.transcript.question.answers
-    return wording.speakers["side"].format(label=wording.names(answers, view.backward)[side], answer=answers[side])
+    label = wording.names(answers, view.backward)[side]
+    return wording.speakers["side"].format(number=side + 1, label=label, answer=answers[side])
 
 
 def _spaced(text: str) -> str:

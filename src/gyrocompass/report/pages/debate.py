@@ -76,6 +76,7 @@ def debate(run: RunData) -> Section | None:
         "persuaders": [(one.name, _estimate(one.rating), _estimate(one.accuracy)) for one in found.persuaders],
         "learnt": [(name, one.estimate) for name, one in (found.learnt or {}).items()],
         "reads": [_read(shown) for shown in found.shown],
+        "informed": {game.name for game in found.games if game.kind == "informed"},
     }
     return Section("debate", "Debate: a judge who depends on what is quoted", content)
 
@@ -84,8 +85,7 @@ def _accuracies(found: Debate) -> Lanes | None:
     """The final accuracy of each game; where the judge heard several groups of turns also after each of them."""
     groups = []
     for game in found.games:
-        course = [one for one in game.course if one]
-        rows = [Lane(_after(i), PLAIN, one.estimate) for i, one in enumerate(course) if len(course) == len(game.course)]
+        rows = [Lane(_after(i), PLAIN, one.estimate) for i, one in enumerate(game.course) if one]
         final = [Lane("verdict", PLAIN, game.accuracy.estimate)] if game.accuracy else []
         groups.append(Group(sentence(game.name), (), tuple(rows if len(rows) > 1 else final)))
     groups = [group for group in groups if group.rows]
