@@ -84,6 +84,7 @@ def test_a_process_that_misses_the_interrupt_ends_with_it(tmp_path: Path) -> Non
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background begins with it ignored
     folder = Path(sys.argv[1])
     try:
         complete_all(begin, jobs(folder), 2, lambda: None, folder, "a.processes")
