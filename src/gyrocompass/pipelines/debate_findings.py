@@ -10,7 +10,7 @@ import numpy as np
 
 from ..feedback.debate import Protocol, Transcript, measure
 from ..feedback.debate.quotes import pieces, stands
-from ..maths import clusters, nested
+from ..maths import nested
 from ..maths.stats import Estimate, known
 from ..records import Measurement
 
@@ -109,9 +109,8 @@ def learnt(seeds: Sequence[Games], learnt: str, start: str) -> Row:
 
 def _learnt(met: Games, learnt: str, start: str) -> dict[str, Estimate | None]:
     first, second = met[f"{learnt} {start}"], met[f"{start} {learnt}"]
-    won = measure.seat_wins(first, 0) + measure.seat_wins(second, 1)
     itself = {"the start": met[f"{start} {start}"], "the learnt debater": met[f"{learnt} {learnt}"]}
-    numbers = {WON: known(clusters.proportion, won, measure.names(first) + measure.names(second))}
+    numbers = {WON: known(measure.wins, first, second)}
     for words, games in itself.items():
         numbers[f"Share of verdicts that are right where {words} debates itself"] = known(measure.accuracy, games)
         numbers[f"Share of turns in which {words} quotes and invents nothing"] = known(measure.sound, games)

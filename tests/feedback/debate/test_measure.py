@@ -83,10 +83,20 @@ def test_turns_without_an_invented_quote_and_marks():
     assert measure.sound([game("1", 0.9, turns=(blank,), passage="x")]).value == 0
 
 
-def test_seat_wins_follow_the_answer_that_the_seat_argues_for():
-    games = [game("1", 0.9, opens=0), game("2", 0.9, opens=1), game("3", None)]
-    assert measure.seat_wins(games, 0) == [1.0, 0.0, 0.5]
-    assert measure.seat_wins(games, 1) == [0.0, 1.0, 0.5]
+def test_a_debater_wins_where_the_judge_finds_its_answer_the_likelier_one_in_either_seat():
+    games = [game("1", 0.9, opens=0), game("2", 0.9, opens=1), game("3", 0.5), game("4", 0.9, opens=0)]
+    assert measure.wins(games, []).value == 2.5 / 4
+    assert measure.wins([], games).value == 1.5 / 4
+    assert measure.wins(games[:1], games[1:2]).value == 1
+
+
+def test_an_abstention_is_no_half_of_a_win():
+    games = [game(str(i), 0.9) for i in range(8)]
+    silent = measure.wins([*games, game("9", None)], [])
+    assert silent.value == 1
+    assert silent.low < measure.wins(games, []).low
+    with pytest.raises(ValueError, match="every value is an abstention"):
+        measure.wins([game("1", None)], [])
 
 
 def test_who_wins_more_has_the_higher_rating_and_seats_do_not_matter():

@@ -92,9 +92,12 @@ def _confidences(games: Sequence[Transcript]) -> tuple[Floats, list[str]]:
     return np.stack([np.maximum(p, 1 - p), sides], axis=1), names(known)
 
 
-def seat_wins(games: Sequence[Transcript], seat: int) -> list[float]:
-    """1 where the judge finds the answer of seat A (0) or B (1) the likelier one, 0 where not, 0.5 where it is torn."""
-    return [float(x) for x in np.nan_to_num(_won([game.belief_in(abs(seat - game.opens)) for game in games]), nan=0.5)]
+def wins(first: Sequence[Transcript], second: Sequence[Transcript]) -> Estimate:
+    """Share of games won by the debater in seat A of the first and in seat B of the second: the judge finds its answer
+    the likelier one. Even odds count half; an abstention widens the interval. Raises ValueError if all are."""
+    sides = [game.opens for game in first] + [1 - game.opens for game in second]
+    games = [*first, *second]
+    return _share(_won([game.belief_in(side) for game, side in zip(games, sides, strict=True)]), names(games))
 
 
 def sound(games: Sequence[Transcript]) -> Estimate:
