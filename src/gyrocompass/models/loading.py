@@ -141,14 +141,14 @@ def _scalar(name: str, options: dict[str, Any]) -> tuple[Any, set[str]]:
     """The same with one output per position, whose head is new on a causal LM."""
     from transformers import AutoModelForSequenceClassification
 
-    options = options | {"num_labels": 1}
+    options, task = options | {"num_labels": 1}, _adapts(name)
     with _quiet():
-        if _adapts(name) == "CAUSAL_LM":
+        if task == "CAUSAL_LM":
             adapted, _ = _causal(name, options)
             model = AutoModelForSequenceClassification.from_config(adapted.config)
             setattr(model, model.base_model_prefix, adapted.base_model)
             return model, {HEAD}
-        if _adapts(name):
+        if task:
             return _merged(name, "AutoPeftModelForSequenceClassification", options), set()
         model, found = AutoModelForSequenceClassification.from_pretrained(name, output_loading_info=True, **options)
     return model, set(found["missing_keys"])

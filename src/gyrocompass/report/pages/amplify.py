@@ -67,8 +67,9 @@ def amplify(run: RunData) -> Section | None:
         "found": found,
         "runs": f"{found.seeds} training run{'s' if found.seeds > 1 else ''}",
         "scenes": [_scene(puzzle) for puzzle in found.puzzles if puzzle.methods],
-        "terms": sorted({row.terms for row in found.sums}),
+        "terms": [f"{n} terms" for n in sorted({row.terms for row in found.sums})],
         "sums": _sums(found),
+        "own": [(row.model, [row.estimate]) for row in found.own],
         "size": lambda tree: sum(1 for _ in tree),
     }
     return Section("amplify", "Amplification: from what the overseer can do to what it can’t", content)
